@@ -5,6 +5,7 @@ Settings of the whole fleet are in its launchpad.yaml; an operator's own setting
     LAUNCHPAD_WORKSPACE     the workspace's folder; default: the nearest parent folder with a launchpad.yaml
     LAUNCHPAD_CONFIG        the folder with this operator's keys; default: ~/.config/launchpad
     LAUNCHPAD_OPERATOR      the operator's name in launchpad.yaml; default: the login name
+    LAUNCHPAD_ON_BEHALF_OF  for whom this operator acts, such as a customer or a ticket: a label in `launchpad history`
     LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; default: CONFIG/identity
     LAUNCHPAD_SSH_KEY       the SSH key for hosts; default: CONFIG/ssh_ed25519 if it exists, else ~/.ssh and the agent
     LAUNCHPAD_SIGNING_KEY   the key that signs runners; default: CONFIG/signing_ed25519
@@ -21,11 +22,12 @@ from pathlib import Path
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.words.malformed import Malformed
-from launchpad.fleet.words.names import OperatorName, slug
+from launchpad.fleet.words.names import Label, OperatorName, slug
 from launchpad.fleet.words.quantities import Duration
 
 MOST_PARALLEL = 256
 CONNECT_TIMEOUT = Duration(10)
+NOBODY = Label("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,8 @@ class Settings:
     parallel: int = 32
     connect_timeout: Duration = CONNECT_TIMEOUT
     debug: bool = False
+    on_behalf_of: Label = NOBODY
+    """For whom the operator acts: a label that the hosts record, and that gives no right."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, home: Path) -> Settings:
@@ -66,6 +70,7 @@ class Settings:
             parallel=_parallel(environment.get("LAUNCHPAD_PARALLEL", "")),
             connect_timeout=_timeout(environment.get("LAUNCHPAD_CONNECT_TIMEOUT", "")),
             debug=bool(environment.get("LAUNCHPAD_DEBUG")),
+            on_behalf_of=_label(environment.get("LAUNCHPAD_ON_BEHALF_OF", "")),
         )
 
 
@@ -79,6 +84,14 @@ def _operator(environment: Mapping[str, str]) -> OperatorName:
                 f"LAUNCHPAD_OPERATOR: {error.message}", code="bad-operator-name", hint=error.hint
             ) from error
     return OperatorName(slug(environment.get("USER", "") or environment.get("LOGNAME", "")) or "operator")
+
+
+def _label(text: str) -> Label:
+    try:
+        return Label(text)
+    except Malformed as error:
+        message = f"LAUNCHPAD_ON_BEHALF_OF: {error.message}"
+        raise InventoryError(message, code="malformed-label", hint=error.hint) from error
 
 
 def _parallel(text: str) -> int:

@@ -62,10 +62,8 @@ def test_the_contracts_of_the_layers_name_every_part_of_the_package() -> None:
     parts = parts_of("launchpad") - {"launchpad.runner"}
     assert set(re.findall(r"[\w.]+", " ".join(one_way["layers"]))) == parts
     assert set(runner["forbidden_modules"]) == set(rest["source_modules"]) == parts
-    seen = {
-        f"launchpad.runner.{name}"
-        for name in ("protocol", "wire", "hint", "facts", "slots", "paths", "limits", "judge")
-    }
+    names = ("protocol", "same_operation", "wire", "hint", "facts", "slots", "paths", "limits", "judge")
+    seen = {f"launchpad.runner.{name}" for name in names}
     named = {".".join(name.split(".")[:3]) for name in rest["forbidden_modules"]}
     assert named == parts_of("launchpad/runner") - seen
 

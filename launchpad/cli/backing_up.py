@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.running import PartsId
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def backup(
     own: Annotated[
         bool, typer.Option("--this-workspace", help="Back up the workspace itself, with the restic of this machine.")
     ] = False,
+    identifier: PartsId = "",
 ) -> None:
     """Back up TENANT's data, as of one instant, to every target of its tier, while TENANT runs.
 
@@ -53,7 +55,7 @@ def backup(
         return
     with errors_as_lines(session), interrupted_kindly(session):
         with telling(session.output) as on_event:
-            found = backup_all(session.workspace, tenants or (), on_event=on_event)
+            found = backup_all(session.workspace, tenants or (), identifier=identifier, on_event=on_event)
         for said in said_if_none(session, list(found.values())):
             if isinstance(said, LaunchpadError):
                 report(session, getattr(said, "outcome", None))
@@ -122,6 +124,7 @@ def drill(
             metavar="TIME|ID", help="A backup's id, or a time: the newest backup before it. Default: the newest."
         ),
     ] = "",
+    identifier: PartsId = "",
 ) -> None:
     """Prove TENANT's newest backup: restore the backup into a clone, boot the clone, and destroy the clone.
 
@@ -129,9 +132,14 @@ def drill(
     `launchpad status` shows when a backup was last proven.
     """
     from launchpad.operations.backups.fetch import drill
+    from launchpad.operations.requests.identifiers import part_of
 
     workspace = Session.of(ctx).workspace
-    each(ctx, tenants, lambda name, on_event: drill(workspace, name, at=at, on_event=on_event), everyone=everyone)
+
+    def work(name: str, on_event: OnEvent) -> Outcome:
+        return drill(workspace, name, at=at, identifier=part_of(identifier, name), on_event=on_event)
+
+    each(ctx, tenants, work, everyone=everyone)
 
 
 def said_if_none(session: Session, found: list[Found]) -> list[Found]:

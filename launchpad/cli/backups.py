@@ -10,12 +10,15 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
+from launchpad.cli.running import OperationId, PartsId
 from launchpad.cli.session import Session
 from launchpad.cli.tenants import TenantArgument, YesOption
 
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
+    from launchpad.events import OnEvent
     from launchpad.operations.backups.forget import Forgotten
+    from launchpad.operations.requests.outcome import Outcome
 
 app = typer.Typer(
     help="List, fetch, download, verify and prune tenants' backups.", epilog="Example: launchpad backups list alice"
@@ -56,13 +59,16 @@ def fetch_backup(
             metavar="TIME|ID", help="A backup's id, or a time: the newest backup before it. Default: the newest."
         ),
     ] = "",
+    identifier: OperationId = "",
 ) -> None:
     """Fetch a backup to TENANT's host as a generation. TENANT's live data and running release do not change."""
     from launchpad.cli.running import carry_out
     from launchpad.operations.backups.fetch import fetch
 
     session = Session.of(ctx)
-    carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
+    carry_out(
+        session, lambda on_event: fetch(session.workspace, tenant, at=at, identifier=identifier, on_event=on_event)
+    )
 
 
 @app.command("show", epilog="Example: launchpad backups show alice 1f2e3d4c")
@@ -170,6 +176,7 @@ def forget_backups(
         ),
     ] = None,
     yes: YesOption = False,
+    identifier: PartsId = "",
 ) -> None:
     """Delete TENANT's backups that its tier's `keep` rule does not retain.
 
@@ -188,6 +195,7 @@ def forget_backups(
     from launchpad.operations.backups.backup_workspace import forget_workspace
     from launchpad.operations.backups.forget import forget
     from launchpad.operations.backups.repositories import WorkOptions
+    from launchpad.operations.requests.identifiers import part_of
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -198,7 +206,8 @@ def forget_backups(
         confirm(session, "Delete the new backups that are dated before the existing backups?", yes=yes)
     for name in tenants or said_if_none(session, protected(fleet)):
         with working(session.output, name) as progress:
-            found = forget(session.workspace, name, odd=odd or "", how=WorkOptions(progress=progress))
+            own, how = part_of(identifier, name), WorkOptions(progress=progress)
+            found = forget(session.workspace, name, odd=odd or "", identifier=own, how=how)
         failures |= _told(session, name, found)
     if everyone and any(target.kind != "local" for target in fleet.targets.values()):
         with working(session.output, "the workspace") as progress:
@@ -270,6 +279,7 @@ def rewrap_backups(
         list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+    identifier: PartsId = "",
 ) -> None:
     """Rewrap the key of TENANT's backups for the present recipients and recovery identity in launchpad.yaml.
 
@@ -284,6 +294,7 @@ def rewrap_backups(
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.model.readiness import protected
     from launchpad.operations.backups.rewrap import NoKey, rewrap
+    from launchpad.operations.requests.identifiers import part_of
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -292,7 +303,8 @@ def rewrap_backups(
     for name in tenants or said_if_none(session, protected(session.workspace.fleet.load())):
         try:
             with interrupted_kindly(session), telling(session.output) as on_event:
-                done = rewrap(session.workspace, name, on_event=on_event)
+                own = part_of(identifier, name)
+                done = rewrap(session.workspace, name, identifier=own, on_event=on_event)
         except NoKey as error:
             if not everyone:
                 failures[name] = error
@@ -328,6 +340,7 @@ def verify_backups(
             "of the week.",
         ),
     ] = "",
+    identifier: PartsId = "",
 ) -> None:
     """Verify every repository of TENANT and read back a part of its data.
 
@@ -335,6 +348,11 @@ def verify_backups(
     """
     from launchpad.cli.backing_up import each
     from launchpad.operations.backups.backups import verify
+    from launchpad.operations.requests.identifiers import part_of
 
     workspace = Session.of(ctx).workspace
-    each(ctx, tenants, lambda name, on_event: verify(workspace, name, part=part, on_event=on_event), everyone=everyone)
+
+    def work(name: str, on_event: OnEvent) -> Outcome:
+        return verify(workspace, name, part=part, identifier=part_of(identifier, name), on_event=on_event)
+
+    each(ctx, tenants, work, everyone=everyone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.running import Yes
+from launchpad.cli.running import PartsId, Yes
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def gameday(
         bool, typer.Option("--dry-run", help="Show only where each tenant would come back, and start nothing.")
     ] = False,
     yes: Yes = False,
+    identifier: PartsId = "",
 ) -> None:
     """Prove that HOST may be lost: bring its tenants back from their newest backups as clones on other hosts.
 
@@ -73,6 +74,7 @@ def gameday(
                 what,
                 confirm=what.digest,
                 parallel=parallel,
+                identifier=identifier,
                 on_returned=lambda item: session.output.say(returned(item) if item.is_back else ""),
                 tell=session.output.say,
                 on_event=on_event,

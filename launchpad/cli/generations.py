@@ -40,6 +40,7 @@ def generations(
         list[str] | None, typer.Option("--drop", metavar="ID", help="Remove this generation permanently. Repeatable.")
     ] = None,
     yes: Yes = False,
+    identifier: OperationId = "",
 ) -> None:
     """List the generations of TENANT's data on its host, newest first.
 
@@ -51,7 +52,7 @@ def generations(
 
     session = Session.of(ctx)
     if drop:
-        _drop(session, tenant, drop, yes=yes)
+        _drop(session, tenant, drop, yes=yes, identifier=identifier)
         return
     past = generations(session.workspace, tenant)
     now = session.workspace.clock.now()
@@ -69,7 +70,7 @@ def _row(item: KeptGeneration, now: float) -> tuple[str, ...]:
     return item.id, short_moment(item.at, now=now), item.version, item.release, WHY.get(item.why, item.why)
 
 
-def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
+def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool, identifier: str) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.operations.generations.drop import drop as remove
     from launchpad.operations.generations.drop import wish_to_drop
@@ -79,18 +80,18 @@ def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
     def ended(done: Outcome) -> str:
         return f"{tenant}: {', '.join(drop)} removed on {done.host}"
 
-    found = earlier(session, wish_to_drop(tenant, drop))
+    found = earlier(session, wish_to_drop(tenant, drop), identifier)
     if found is not None:
         carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event), words=ended)
         return
     with errors_as_lines(session):
         past = generations(session.workspace, tenant)
-        known = [past.generation(identifier) for identifier in drop]
+        known = [past.generation(item) for item in drop]
         what = ", ".join(f"{item.id} ({WHY.get(item.why, item.why)})" for item in known)
         confirm(session, f"Remove {tenant}'s generation {what} permanently?", yes=yes)
     carry_out(
         session,
-        lambda on_event: remove(session.workspace, tenant, drop, on_event=on_event),
+        lambda on_event: remove(session.workspace, tenant, drop, identifier=identifier, on_event=on_event),
         words=ended,
     )
 

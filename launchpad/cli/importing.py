@@ -295,6 +295,7 @@ def export(
         bool, typer.Option("--no-secrets", help="Do not export the tenant's secrets; the app then asks for them.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    identifier: OperationId = "",
 ) -> None:
     """Export TENANT's data as an archive for a self-hosted installation of its app.
 
@@ -309,7 +310,14 @@ def export(
     recipients = tuple(read("--encrypt-for", Recipient, text) for text in encrypt_for or ())
     ending = ".tgz.age" if recipients else ".tgz"
     file = to or Path(f"{tenant}-{generation or _now(session)}{ending}")
-    how = HowToExport(to=file, generation=generation, force=force, encrypt_for=recipients, secrets=not no_secrets)
+    how = HowToExport(
+        to=file,
+        generation=generation,
+        force=force,
+        encrypt_for=recipients,
+        identifier=identifier,
+        secrets=not no_secrets,
+    )
     with errors_as_lines(session):
         from launchpad.cli.progress import telling
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.running import Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.running import PartsId, Tenant, Yes, carry_out, errors_as_lines
 from launchpad.cli.session import Session
 from launchpad.errors import LaunchpadError
 
@@ -54,6 +54,7 @@ def move(
         ),
     ] = False,
     yes: Yes = False,
+    identifier: PartsId = "",
 ) -> None:
     """Move TENANT to another host with its data and certificates. TENANT never runs on both hosts.
 
@@ -74,16 +75,16 @@ def move(
         raise UsageError("--despite-dns needs --finish", hint=f"launchpad move {tenant} --finish --despite-dns")
     session = Session.of(ctx)
     if finish:
-        _finish(session, tenant, despite_dns=despite_dns)
+        _finish(session, tenant, despite_dns=despite_dns, identifier=identifier)
     elif back:
-        _back(session, tenant, to, proof=fence, yes=yes)
+        _back(session, tenant, to, proof=fence, yes=yes, identifier=identifier)
     elif fence:
-        _fence(session, tenant, to, proof=fence, yes=yes)
+        _fence(session, tenant, to, proof=fence, yes=yes, identifier=identifier)
     else:
-        _move(session, tenant, to, wait=wait, yes=yes)
+        _move(session, tenant, to, wait=wait, yes=yes, identifier=identifier)
 
 
-def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> None:
+def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool, identifier: str) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_time
     from launchpad.operations.moving.move import move, plan_move
@@ -97,7 +98,7 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
             f"Move {tenant} from {what.source} to {what.destination}? Requests wait while {tenant} moves.",
             yes=yes,
         )
-    sure = Confirmation(digest=what.digest)
+    sure = Confirmation(digest=what.digest, identifier=identifier)
     done = carry_out(
         session,
         lambda on_event: move(session.workspace, what, confirm=sure, tell=session.output.say, on_event=on_event),
@@ -146,7 +147,7 @@ def _point(session: Session, done: Moved) -> bool:
         return False
 
 
-def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
+def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool, identifier: str) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.operations.moving.move import judge_back, move_back, plan_move
     from launchpad.operations.requests.confirmation import Confirmation
@@ -162,7 +163,7 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
             )
             question += f" and is switched on again, {tenant} runs on both hosts."
         confirm(session, question, yes=yes)
-    sure = Confirmation(digest=what.digest)
+    sure = Confirmation(digest=what.digest, identifier=identifier)
     carry_out(
         session,
         lambda on_event: move_back(session.workspace, what, confirm=sure, proof=proof, on_event=on_event),
@@ -173,7 +174,7 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
         _warn_of(session, tenant, what.destination)
 
 
-def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
+def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool, identifier: str) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.operations.moving.fence_move import fence, judge_fence
     from launchpad.operations.moving.move import plan_move
@@ -187,7 +188,7 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
             "on again,"
         )
         confirm(session, f"{question} {tenant} runs on both hosts.", yes=yes)
-    sure = Confirmation(digest=what.digest)
+    sure = Confirmation(digest=what.digest, identifier=identifier)
     carry_out(
         session,
         lambda on_event: fence(session.workspace, what, proof=proof, confirm=sure, on_event=on_event),
@@ -235,14 +236,19 @@ def _warn_of(session: Session, tenant: str, host: str) -> None:
     session.output.warn(f"if {host} is ever switched on again, type at once: launchpad retire {tenant} --host {host}")
 
 
-def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
+def _finish(session: Session, tenant: str, *, despite_dns: bool, identifier: str) -> None:
     from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.moving.finish_move import finish_move
 
     done = carry_out(
         session,
         lambda on_event: finish_move(
-            session.workspace, tenant, dns=Resolver(), despite_dns=despite_dns, on_event=on_event
+            session.workspace,
+            tenant,
+            dns=Resolver(),
+            despite_dns=despite_dns,
+            identifier=identifier,
+            on_event=on_event,
         ),
         words=lambda done: f"{tenant}: move finished; {done.host} is free of {tenant}",
     )

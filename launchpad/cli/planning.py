@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.running import PartsId
 from launchpad.cli.session import Session
 from launchpad.errors import HostError, LaunchpadError, PartialError
 
@@ -83,6 +84,7 @@ def apply(
             "--confirm", metavar="DIGEST", help="Apply only the plan with this digest, from `launchpad plan`."
         ),
     ] = "",
+    identifier: PartsId = "",
 ) -> None:
     """Deploy every difference between the inventory and the hosts, several hosts in parallel.
 
@@ -109,7 +111,13 @@ def apply(
             confirmed = made.digest
         with telling(session.output) as on_event:
             applied = apply(
-                session.workspace, names or (), confirm=confirmed, just_made=made, dns=Resolver(), on_event=on_event
+                session.workspace,
+                names or (),
+                confirm=confirmed,
+                identifier=identifier,
+                just_made=made,
+                dns=Resolver(),
+                on_event=on_event,
             )
         done = len(applied.results) - sum(name in applied.results for name in applied.failures)
         nothing = "nothing was changed" if applied.plan.unreachable else "nothing to do"

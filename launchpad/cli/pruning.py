@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.running import PartsId
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def prune(
         typer.Argument(metavar="HOST", autocompletion=complete.hosts, show_default=False, help="Default: every host."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
+    identifier: PartsId = "",
 ) -> None:
     """Remove what is unused on HOST: images, generations, releases, journals, and leftovers of operations.
 
@@ -50,7 +52,7 @@ def prune(
                     session.output.item(made.as_json(), described(made))
         else:
             with telling(session.output) as on_event:
-                found = prune(session.workspace, hosts or (), on_event=on_event)
+                found = prune(session.workspace, hosts or (), identifier=identifier, on_event=on_event)
             asked = found
             for host, said in found.items():
                 if isinstance(said, LaunchpadError):

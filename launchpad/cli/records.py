@@ -55,7 +55,7 @@ def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     if isinstance(entry, ByItself):
         return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, entry.who, "", ""
     outcome = entry.outcome or "running"
-    return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.who, outcome, entry.id
+    return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.by, outcome, entry.id
 
 
 def _kind(entry: Entry) -> str:
@@ -73,7 +73,7 @@ def _with_steps(entry: Entry | ByItself) -> str:
         )
     origin = f" from {entry.source}" if entry.source else ""
     subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
-    lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
+    lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.by}{origin}"]
     for step in entry.steps:
         result = "not run" if step.result == "waiting" and entry.outcome else step.result
         lines.append(f"  {result.ljust(7)}  {step.title}  {lasted(step.seconds)}".rstrip())

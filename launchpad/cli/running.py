@@ -39,6 +39,16 @@ OperationId = Annotated[
         help="The operation's id. With the id of an earlier operation, the command follows that operation.",
     ),
 ]
+PartsId = Annotated[
+    str,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        callback=operation_id,
+        help="The command's id. The ids of its operations follow from it: the same command with the same id, also on "
+        "another machine, follows the operations that exist already and starts only the others.",
+    ),
+]
 HostOption = Annotated[
     str,
     typer.Option(
@@ -133,6 +143,7 @@ def retire(
     host: HostOption = "",
     purge: Annotated[bool, typer.Option("--purge", help="Also remove its data and secrets, permanently.")] = False,
     yes: Yes = False,
+    identifier: OperationId = "",
 ) -> None:
     """Remove TENANT from its host. The data stays on the host unless --purge is given.
 
@@ -146,7 +157,10 @@ def retire(
     what = plan_retirement(session.workspace, tenant, host=host, purge=purge)
     loss = "and delete ALL OF ITS DATA permanently" if purge else "and keep its data"
     confirm(session, f"Remove {tenant} from {what.host} {loss}?", yes=yes)
-    carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
+    carry_out(
+        session,
+        lambda on_event: retire(session.workspace, what, confirm=what.digest, identifier=identifier, on_event=on_event),
+    )
     for item in retained(session.workspace, what) if purge else ():
         kept = f"{item.target}: backups at {item.where}, if there are any, stay readable until they are deleted"
         text = f"{kept}: {item.delete}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.runner.wire.operation_bodies import PastOperation
@@ -38,9 +38,19 @@ class Entry:
     steps: tuple[StepResult, ...]
     after: str = ""
     """The revision that the operator named with --after, from an inventory that does not descend from it."""
+    on_behalf_of: str = ""
+    """For whom the operator acted, as the request says."""
+    words: Mapping[str, Any] = field(default_factory=dict)
+    """The words of the command that asked for the operation; empty when unknown."""
+
+    @property
+    def by(self) -> str:
+        """Who asked, and for whom."""
+        return f"{self.who} for {self.on_behalf_of}" if self.on_behalf_of else self.who
 
     def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
+        plain = dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
+        return {key: item for key, item in plain.items() if key != "words"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,8 @@ def entry_of(item: PastOperation, *, host: str) -> Entry:
         seconds=item.seconds,
         steps=tuple(StepResult(**(step.plain() | {"title": step.title or step.step})) for step in item.steps),
         after=item.after,
+        on_behalf_of=item.on_behalf_of,
+        words=dict(item.words),
     )
 
 

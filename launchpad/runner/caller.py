@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.hint import Next
@@ -13,7 +15,7 @@ KEYS = f"{paths.ETC}/authorized_keys"
 
 
 class Caller(Record):
-    """Who sends a request, as sshd and sudo report it; never as the request itself says."""
+    """Who sends a request: `operator` and `source` as sshd and sudo report them, never as the request itself says."""
 
     operator: str
     source: str = ""
@@ -21,6 +23,10 @@ class Caller(Record):
     """Whether it is root of the host itself, through no operator's key."""
     incoming: Iterable[bytes] = ()
     """The lines after the request, for verbs that read more input; each of at most MOST_LINE bytes."""
+    on_behalf_of: str = ""
+    """For whom the operator acts, as the request says: a label for people that gives no right."""
+    words: Mapping[str, Any] = MappingProxyType({})
+    """The words of the command that asks for an operation, as the request says."""
 
 
 def words(operator: str, key: str) -> str:

@@ -1,6 +1,6 @@
 """One operation on disk: the request, the plan, and one line for every event, each on disk before the next.
 
-operations/<id>/operation.json   the request: who, what, from where, when; with the release's files
+operations/<id>/operation.json   the request: who, for whom, what, from where, when; with the release's files
                 plan.json        the steps
                 journal.jsonl    the events, numbered from 1
                 runner           the folder of the runner that began the operation, and will end it
@@ -22,7 +22,8 @@ from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.families import step_from_json
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.protocol import BESIDE, Refused, canonical, digest_of
+from launchpad.runner.protocol import BESIDE, Refused, canonical
+from launchpad.runner.same_operation import intent_digest
 from launchpad.runner.step import Step, step_as_json, step_name
 
 RESERVE = 256 * 1024
@@ -68,9 +69,11 @@ class Journal:
         asked = {
             "id": self.identifier,
             "operation": operation,
-            "digest": digest_of(canonical(operation)),
+            "digest": intent_digest(operation),
             "who": caller.operator,
             "from": caller.source,
+            "on_behalf_of": caller.on_behalf_of,
+            "words": dict(caller.words),
             "at": self.host.now(),
         }
         self.host.write(f"{self.folder}/operation.json", canonical(asked), mode=0o600)

@@ -133,7 +133,7 @@ def test_the_same_id_attaches_to_the_same_operation(host: MemoryHost) -> None:
 
 def test_the_same_id_over_another_body_is_refused(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
-    with pytest.raises(Refused, match="already exists with other content") as refused:
+    with pytest.raises(Refused, match="exists already, and differs from this request: release") as refused:
         deploy(host, "operation-000001", SECOND)
     assert refused.value.kind == "state"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from launchpad.fleet.words.malformed import Malformed, Text
+from launchpad.fleet.words.malformed import Malformed, Text, quoted
 from launchpad.runner.slots import TENANT_NAME
 
 SLUG = TENANT_NAME
@@ -157,6 +157,21 @@ class OperatorName(Name):
 
     __slots__ = ()
     noun = "operator name"
+
+
+class Label(Text):
+    """For whom an operator acts, in the words of the caller."""
+
+    __slots__ = ()
+    noun = "label"
+    pattern = re.compile(r"|[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
+    longest = 80
+    expected = "one line of text, such as: customer 17"
+
+    @classmethod
+    def judge(cls, text: str) -> None:
+        if not text.isprintable():
+            raise Malformed(f"bad {cls.noun} {quoted(text)}", expected=cls.expected)
 
 
 class VariableName(Text):

@@ -13,6 +13,7 @@ from launchpad.operations.backups.backup_keys import as_sent, missing_key, targe
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.wire.backup_bodies import ReadBackups, TargetState
@@ -71,7 +72,7 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
 
 
 def backup_all(
-    workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
+    workspace: Workspace, names: Sequence[str] = (), *, identifier: str = "", on_event: OnEvent = ignore
 ) -> dict[str, BackedUp | LaunchpadError]:
     """Back up these tenants, or all whose tier has backups: hosts in parallel, the tenants of a host one after
     another."""
@@ -82,7 +83,7 @@ def backup_all(
 
     def of_host(host: str) -> dict[str, BackedUp | LaunchpadError]:
         mine = [str(tenant.name) for tenant in meant if tenant.host == host]
-        return {name: _attempt(workspace, name, on_event=on_event) for name in mine}
+        return {name: _attempt(workspace, name, part_of(identifier, name), on_event=on_event) for name in mine}
 
     found = fanout(sorted({str(tenant.host) for tenant in meant}), of_host, threads=workspace.settings.parallel)
     results: dict[str, BackedUp | LaunchpadError] = {}
@@ -92,9 +93,9 @@ def backup_all(
     return results
 
 
-def _attempt(workspace: Workspace, name: str, *, on_event: OnEvent) -> BackedUp | LaunchpadError:
+def _attempt(workspace: Workspace, name: str, identifier: str, *, on_event: OnEvent) -> BackedUp | LaunchpadError:
     try:
-        return backup(workspace, name, on_event=on_event)
+        return backup(workspace, name, identifier=identifier, on_event=on_event)
     except LaunchpadError as error:
         return error
 

@@ -172,13 +172,16 @@ def newest_with_key(workspace: Workspace, tenant: Tenant) -> tuple[Backup, Secre
     return chosen(asked(workspace, tenant, remote, key=key, source=name), ""), key
 
 
-def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:
+def verify(
+    workspace: Workspace, name: str, *, part: str = "", identifier: str = "", on_event: OnEvent = ignore
+) -> Outcome:
     """Verify the structure of every repository of the tenant and read a part of the data: today's of seven parts unless
     a part is named. OperationFailed when a repository is damaged or does not answer."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
     submission = Submission(
+        identifier=identifier,
         operation={
             "kind": "verify",
             "tenant": str(tenant.name),

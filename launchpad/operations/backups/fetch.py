@@ -32,21 +32,33 @@ def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -
     return _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)[0]
 
 
-def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
+def fetch(
+    workspace: Workspace,
+    name: str,
+    *,
+    at: str = "",
+    source: str = "",
+    identifier: str = "",
+    on_event: OnEvent = ignore,
+) -> Outcome:
     """Fetch a backup to the tenant's host as a generation, whose id is the outcome's id; the tenant's live data does
     not change. `at` is a backup's id (the first 8 digits suffice) or a time: the newest backup before it; empty: the
     newest backup. With `source`, fetch another tenant's backup, of the same app and version, from a target over the
     network. StateError when there is no such backup."""
-    return _bring(workspace, name, at=at, source=source, kind="fetch", on_event=on_event)
+    return _bring(workspace, name, at=at, source=source, kind="fetch", identifier=identifier, on_event=on_event)
 
 
-def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
+def drill(
+    workspace: Workspace, name: str, *, at: str = "", identifier: str = "", on_event: OnEvent = ignore
+) -> Outcome:
     """Prove a backup: fetch the backup, boot it in a clone without network access, wait until the clone is ready and
     stays ready, and destroy the clone. `at` as for `fetch`. OperationFailed when the clone does not become ready."""
-    return _bring(workspace, name, at=at, kind="drill", on_event=on_event)
+    return _bring(workspace, name, at=at, kind="drill", identifier=identifier, on_event=on_event)
 
 
-def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent, source: str = "") -> Outcome:
+def _bring(
+    workspace: Workspace, name: str, *, at: str, kind: str, identifier: str, on_event: OnEvent, source: str = ""
+) -> Outcome:
     judge_at(at)
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
@@ -56,7 +68,7 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
     operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
     operation |= {"snapshot": wanted.id} | ({"source": source} if source else {})
     wish = Wish(kind=kind, tenant=str(tenant.name), words={"at": at, "source": source})
-    submission = Submission(operation=operation, secrets=lambda: with_key(key))
+    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: with_key(key))
     return submit_once(workspace, host, wish, submission, on_event=on_event)
 
 

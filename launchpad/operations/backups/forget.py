@@ -21,7 +21,7 @@ from launchpad.operations.backups.thinning_record import drop, recall, remember
 from launchpad.operations.requests.asking import ask as ask_host
 from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.following import Submission, submit
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.identifiers import new_identifier, part_of
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups, ThinnedAtTarget
@@ -46,11 +46,11 @@ somebody copied them or a clock was wrong, or delete them."""
 
 
 def forget(
-    workspace: Workspace, name: str, *, odd: Odd = "", how: WorkOptions = HERE
+    workspace: Workspace, name: str, *, odd: Odd = "", identifier: str = "", how: WorkOptions = HERE
 ) -> dict[str, Forgotten | LaunchpadError]:
     """Delete, at each target, the backups that the tier's `keep` rule does not retain, except the last proven
     backup. A failure at one target does not stop the others. The first run for a repository from this workspace
-    deletes nothing."""
+    deletes nothing. The id of the work on a host follows from `identifier`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
@@ -61,7 +61,8 @@ def forget(
     for target in targets:
         try:
             if target.kind == "local":
-                done = _on_host(workspace, target, tenant, keep=backup.keep, how=how)
+                part = part_of(identifier, str(target.name)) or new_identifier(workspace.clock.now())
+                done = _on_host(workspace, target, tenant, part, keep=backup.keep, how=how)
             else:
                 told = with_key(workspace, target, task(workspace, target, name, deletes=True), how)
                 done = thin(workspace, target, told, keep=backup.keep, spare=spare, odd=odd, how=how)
@@ -147,11 +148,13 @@ def _proven(workspace: Workspace, tenant: Tenant) -> str:
     return ""
 
 
-def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: WorkOptions) -> Forgotten:
+def _on_host(
+    workspace: Workspace, target: Target, tenant: Tenant, identifier: str, *, keep: Keep, how: WorkOptions
+) -> Forgotten:
     """Prune a folder on the host: only the host reads its folders, with the tenant's own uid."""
     host, name = workspace.fleet.load().host(tenant.host), str(tenant.name)
     operation = {"kind": "forget", "tenant": name, "targets": as_sent([target]), "keep": keep.model_dump()}
-    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
+    submission = Submission(identifier=identifier, operation=operation)
     how.progress(f"{target.name}, on {host.name}")
     submit(workspace, host, submission, on_event=ignore)
     with hosts_of(workspace).reach(host) as runner:

@@ -34,7 +34,7 @@ class NoKey(StateError):
     code = "no-key-of-tenant-yet"
 
 
-def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
+def rewrap(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Rewrapped:
     """Rewrap the key for the recipients and the recovery identity in launchpad.yaml: on the host, and as the newest
     wrap beside each repository. The host's settings must have these recipients already. Earlier wraps stay at
     append-only targets. NoKey when the host has no key, StateError when the host has other recipients."""
@@ -45,6 +45,7 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
         if not ask(runner, ReadBackups(tenant=str(tenant.name))).key:
             raise NoKey(f"{name}: its backups have no key on {host.name} yet", hint=Next("backup", name))
     submission = Submission(
+        identifier=identifier,
         operation={
             "kind": "rewrap",
             "tenant": str(tenant.name),

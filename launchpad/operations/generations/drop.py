@@ -12,18 +12,19 @@ from launchpad.operations.requests.outcome import Outcome
 from launchpad.workspace import Workspace
 
 
-def drop(workspace: Workspace, name: str, identifiers: Sequence[str], *, on_event: OnEvent = ignore) -> Outcome:
+def drop(
+    workspace: Workspace, name: str, identifiers: Sequence[str], *, identifier: str = "", on_event: OnEvent = ignore
+) -> Outcome:
     """Remove these generations of the tenant permanently. StateError, and nothing is removed, when a generation does
     not exist or a rollback needs it."""
     past = generations(workspace, name)
-    for identifier in identifiers:
-        past.generation(identifier)
+    for generation in identifiers:
+        past.generation(generation)
     fleet = workspace.fleet.load()
     operation = {"kind": "drop", "tenant": name, "generations": list(identifiers)}
     host = fleet.host(fleet.tenant(name).host)
-    return submit_once(
-        workspace, host, wish_to_drop(name, identifiers), Submission(operation=operation), on_event=on_event
-    )
+    submission = Submission(identifier=identifier, operation=operation)
+    return submit_once(workspace, host, wish_to_drop(name, identifiers), submission, on_event=on_event)
 
 
 def wish_to_drop(name: str, identifiers: Sequence[str]) -> Wish:

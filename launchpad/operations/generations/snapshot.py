@@ -16,13 +16,13 @@ def snapshot(workspace: Workspace, name: str, *, identifier: str = "", on_event:
     return submit_for_tenant(workspace, name, kind="snapshot", identifier=identifier, on_event=on_event)
 
 
-def copy(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Outcome:
+def copy(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
     """Take a generation to copy it to another machine; it is removed when there are newer generations of its kind. Each
-    call takes a new generation, because this is a part of other commands."""
+    call without an id takes a new generation, because this is a part of other commands."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     submission = Submission(
-        identifier=new_identifier(workspace.clock.now()),
+        identifier=identifier or new_identifier(workspace.clock.now()),
         operation={"kind": "snapshot", "tenant": str(tenant.name), "copy": True},
     )
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)

@@ -86,7 +86,7 @@ class _Bootstrap:
 
     def _once(self) -> Outcome:
         try:
-            reply = self._ask("submit", self.submission.body(), self.submission.identifier)
+            reply = self._ask("submit", self.submission.body(self.workspace), self.submission.identifier)
         except LockedError:
             self._follow_earlier()
             raise EarlierEnded from None

@@ -13,6 +13,7 @@ from launchpad.fleet.model.host import Host
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.wire.host_bodies import Plan
@@ -60,12 +61,16 @@ def plan_prune(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, Pru
 
 
 def prune(
-    workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
+    workspace: Workspace, names: Sequence[str] = (), *, identifier: str = "", on_event: OnEvent = ignore
 ) -> dict[str, Pruned | LaunchpadError]:
-    """Prune the named hosts, or all, in parallel. A prune that this checkout started earlier and that is still running
-    is followed. Errors of a host as of `following.submit`."""
+    """Prune the named hosts, or all, in parallel; each host's id follows from `identifier`. A prune that this checkout
+    started earlier and that is still running is followed. Errors of a host as of `following.submit`."""
     hosts = _hosts(workspace, names)
-    return fanout(hosts, lambda name: _prune(workspace, hosts[name], on_event), threads=workspace.settings.parallel)
+
+    def work(name: str) -> Pruned:
+        return _prune(workspace, hosts[name], part_of(identifier, name), on_event)
+
+    return fanout(hosts, work, threads=workspace.settings.parallel)
 
 
 def _hosts(workspace: Workspace, names: Sequence[str]) -> dict[str, Host]:
@@ -73,10 +78,11 @@ def _hosts(workspace: Workspace, names: Sequence[str]) -> dict[str, Host]:
     return {name: fleet.host(name) for name in (names or sorted(map(str, fleet.hosts)))}
 
 
-def _prune(workspace: Workspace, host: Host, on_event: OnEvent) -> Pruned:
+def _prune(workspace: Workspace, host: Host, identifier: str, on_event: OnEvent) -> Pruned:
     before = _planned(workspace, host)
     wish = Wish(kind="prune", tenant="", host=str(host.name))
-    outcome = submit_once(workspace, host, wish, Submission(operation=OPERATION), on_event=on_event)
+    submission = Submission(identifier=identifier, operation=OPERATION)
+    outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     if outcome.outcome == "unchanged":
         return Pruned(outcome=outcome, steps=(), images=0, data=0)
     after = _planned(workspace, host)

@@ -40,6 +40,8 @@ class HowToExport:
     force: bool = False
     """Whether to replace an existing file."""
     encrypt_for: tuple[Recipient, ...] = ()
+    identifier: str = ""
+    """The export's id; empty: a new id. With the id of an earlier export, the same generation is exported."""
     secrets: bool = True
     """Whether to export the tenant's secrets too, in the file from which the app reads them."""
 
@@ -86,7 +88,7 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
     secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}
     lines = {key: line(str(key), value.reveal()) for key, value in secrets.items()}
     environment = "".join(item for item in lines.values() if item)
-    identifier = how.generation or copy(workspace, name, on_event=on_event).id
+    identifier = how.generation or copy(workspace, name, identifier=how.identifier, on_event=on_event).id
     kept = generations(workspace, name).generation(identifier)
     with (
         _whole(how.to) as file,

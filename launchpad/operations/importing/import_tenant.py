@@ -45,7 +45,7 @@ from launchpad.operations.importing.self_hosted import SshLogin
 from launchpad.operations.moving.transfer import Bringing, bring
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission, submit
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.scope import Scope
@@ -282,12 +282,18 @@ def import_tenant(
         if checked.login is not None:
             assert stop is not None
             if what.rehearse:
-                _submit(workspace, checked, _operation(workspace, checked, "rehearse", generation), on_event=on_event)
+                _submit(
+                    workspace,
+                    checked,
+                    _operation(workspace, checked, "rehearse", generation),
+                    Confirmation(digest=confirm.digest, identifier=part_of(identifier, "rehearse")),
+                    on_event=on_event,
+                )
             begun = stop()
         with _told_that_it_is_stopped(checked.login):
             if begun is not None:
                 last = _last_copy(workspace, checked)
-                generation = _brought(workspace, checked, last, new_identifier(workspace.clock.now()), base=generation)
+                generation = _brought(workspace, checked, last, part_of(identifier, "last copy"), base=generation)
             opened = _Opened(on_event)
             operation = _cut_over(workspace, checked, generation)
             seals.in_use = True
@@ -490,16 +496,16 @@ def _submit(
     workspace: Workspace,
     checked: Checked,
     operation: dict[str, Any],
-    confirm: Confirmation | None = None,
+    confirm: Confirmation,
     *,
     on_event: OnEvent,
 ) -> Outcome:
     tenant = checked.fleet.tenant(checked.what.tenant)
     submission = Submission(
-        identifier=confirm.identifier if confirm else new_identifier(workspace.clock.now()),
+        identifier=confirm.identifier,
         operation=operation,
         secrets=revealing(workspace, tenant),
-        wish=confirm.words if confirm else None,
+        wish=confirm.words,
     )
     return submit(workspace, checked.fleet.host(tenant.host), submission, on_event=on_event)
 

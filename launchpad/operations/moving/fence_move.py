@@ -25,7 +25,7 @@ from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.history import read_journal
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import GOOD, Outcome
 from launchpad.operations.tenants.deploy import deploy_operation, revealing
 from launchpad.operations.tenants.start import start
@@ -42,6 +42,7 @@ def fence(
     when the source answers, and when the backup has another version than the inventory; InventoryError when the tenant
     has no backups."""
     confirm.of(what, command="move")
+    identifier = confirm.id_for(workspace)
     there = judge_fence(workspace, what, proof=proof, on_event=on_event)
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
@@ -68,7 +69,7 @@ def fence(
         made = deploy_operation(workspace, fleet, placed, inventory=workspace.revision(what.tenant))
         operation = made | {"kind": "arrive", "receipt": receipt, "from": what.source}
         submission = Submission(
-            identifier=new_identifier(workspace.clock.now()),
+            identifier=part_of(identifier, "arrive"),
             operation=operation,
             secrets=revealing(workspace, tenant),
         )
@@ -76,11 +77,12 @@ def fence(
     write_host(workspace, what.tenant, what.destination, what.source)
     record = whereabouts(workspace, destination, tenant, on_event=on_event).record or {}
     if not record.get("running") and not _has_its_data(workspace, destination, what.tenant, record):
-        brought = fetch(workspace, what.tenant, on_event=on_event)
+        brought = fetch(workspace, what.tenant, identifier=part_of(identifier, "fetch"), on_event=on_event)
         restoration = plan_restore(workspace, what.tenant, generation=brought.id)
-        restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
+        sure = Confirmation(digest=restoration.digest, identifier=part_of(identifier, "restore"))
+        restore(workspace, restoration, confirm=sure, on_event=on_event)
         reported(workspace, brought.id)
-    return start(workspace, what.tenant, on_event=on_event)
+    return start(workspace, what.tenant, identifier=part_of(identifier, "start"), on_event=on_event)
 
 
 def judge_fence(workspace: Workspace, what: Move, *, proof: str, on_event: OnEvent = ignore) -> Whereabouts:

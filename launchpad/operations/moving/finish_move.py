@@ -31,7 +31,13 @@ def await_names(
 
 
 def finish_move(
-    workspace: Workspace, name: str, *, dns: Dns, despite_dns: bool = False, on_event: OnEvent = ignore
+    workspace: Workspace,
+    name: str,
+    *,
+    dns: Dns,
+    despite_dns: bool = False,
+    identifier: str = "",
+    on_event: OnEvent = ignore,
 ) -> Outcome:
     """Finish the move on the old host, which stops forwarding requests; the old host keeps the data until `retire
     --purge`. StateError while DNS points a domain elsewhere than to the tenant's host, unless `despite_dns`."""
@@ -61,5 +67,5 @@ def finish_move(
             f"{name} did not leave {source} for {host.name}", code="not-left-for-that-host", hint=Next("status", name)
         )
     operation: dict[str, Any] = {"kind": "retire", "tenant": name, "purge": False}
-    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
+    submission = Submission(identifier=identifier or new_identifier(workspace.clock.now()), operation=operation)
     return submit(workspace, fleet.host(source), submission, on_event=on_event)

@@ -24,6 +24,7 @@ from launchpad.operations.moving.gameday_plan import KIND, GameDayPlan
 from launchpad.operations.requests.again import Wish, come_back, find, reported, submit_once
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import OperationFailed, Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.render import rendered
@@ -65,6 +66,7 @@ def gameday(
     *,
     confirm: str,
     parallel: int = 1,
+    identifier: str = "",
     on_returned: OnReturned = lambda _: None,
     tell: Tell = lambda _: None,
     on_event: OnEvent = ignore,
@@ -81,6 +83,7 @@ def gameday(
         workspace=workspace,
         fleet=workspace.fleet.load(),
         what=what,
+        identifier=identifier,
         on_returned=on_returned,
         tell=tell,
         on_event=on_event,
@@ -93,6 +96,7 @@ class _GameDay:
     workspace: Workspace
     fleet: Fleet
     what: GameDayPlan
+    identifier: str
     on_returned: OnReturned
     tell: Tell
     on_event: OnEvent
@@ -145,7 +149,8 @@ class _GameDay:
     def bring_back(self, tenant: Tenant, there: Host) -> Returned:
         name = str(tenant.name)
         wish = Wish(kind=KIND, tenant=name, words={"gameday": self.what.host}, host=str(there.name))
-        found = find(self.workspace, wish, on_event=self.on_event)
+        own = part_of(self.identifier, name)
+        found = find(self.workspace, wish, identifier=own, on_event=self.on_event)
         if found is not None:
             done = come_back(self.workspace, found, on_event=self.on_event)
             return self.returned(done, None)
@@ -166,7 +171,7 @@ class _GameDay:
             own = {word: item for word, item in reveal().items() if word in real} if real else {}
             return own | with_key(key)
 
-        submission = Submission(operation=operation, secrets=secrets)
+        submission = Submission(identifier=own, operation=operation, secrets=secrets)
         done = when_there_is_room(
             self.workspace,
             lambda: submit_once(self.workspace, there, wish, submission, on_event=self.on_event),

@@ -24,8 +24,9 @@ from launchpad.operations.dns.address import ip_of
 from launchpad.operations.moving.transfer import Bringing, bring, certificates, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
-from launchpad.operations.requests.following import Submission, submit
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.following import Submission, follow, submit
+from launchpad.operations.requests.history import read_journal
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import kept_open
 from launchpad.operations.tenants.deploy import deploy_operation, revealing
@@ -118,6 +119,7 @@ def move(
             tenant=fleet.tenant(what.tenant),
             source=fleet.host(what.source),
             destination=fleet.host(what.destination),
+            identifier=confirm.id_for(workspace),
             tell=tell,
             on_event=on_event,
         )
@@ -136,7 +138,9 @@ def move_back(
     destination answers.
     """
     confirm.of(what, command="move")
-    moving = _moving_back(workspace, what, on_event)
+    moving = _moving_back(workspace, what, on_event, identifier=confirm.id_for(workspace))
+    if confirm.identifier and (done := moving.back_before()) is not None:
+        return done
     return moving.back_fenced(proof) if proof else moving.back()
 
 
@@ -146,13 +150,14 @@ def judge_back(workspace: Workspace, what: Move, *, proof: str = "") -> None:
     moving.judge_back_fenced(proof) if proof else moving.judge_back()
 
 
-def _moving_back(workspace: Workspace, what: Move, on_event: OnEvent) -> _Moving:
+def _moving_back(workspace: Workspace, what: Move, on_event: OnEvent, *, identifier: str = "") -> _Moving:
     fleet = workspace.fleet.load()
     return _Moving(
         workspace=workspace,
         tenant=fleet.tenant(what.tenant),
         source=fleet.host(what.source),
         destination=fleet.host(what.destination),
+        identifier=identifier,
         tell=lambda _: None,
         on_event=on_event,
     )
@@ -174,6 +179,8 @@ class _Moving:
     tenant: Tenant
     source: Host
     destination: Host
+    identifier: str
+    """The move's id, from which the ids of the hosts' operations follow."""
     tell: Tell
     on_event: OnEvent
     held_at: float | None = None
@@ -249,6 +256,13 @@ class _Moving:
                 hint="try again",
             )
         return self._arrive(self.source, self.destination, declined, certified="")
+
+    def back_before(self) -> Outcome | None:
+        """Follow the return that was begun with this id; None when there is none yet."""
+        identifier = self.part("arrive", self.source)
+        if not read_journal(self.workspace, self.source, identifier=identifier, limit=1):
+            return None
+        return follow(self.workspace, self.source, identifier, on_event=self.hear)
 
     def judge_back_fenced(self, proof: str) -> Whereabouts:
         """What the source has of it. StateError unless it left for a destination that does not answer."""
@@ -508,11 +522,15 @@ class _Moving:
 
     def submit(self, host: Host, operation: dict[str, Any], secrets: Any = dict) -> Outcome:
         submission = Submission(
-            identifier=new_identifier(self.workspace.clock.now()),
+            identifier=self.part(str(operation["kind"]), host),
             operation={"tenant": self.name} | operation,
             secrets=secrets,
         )
         return submit(self.workspace, host, submission, on_event=self.hear)
+
+    def part(self, kind: str, host: Host) -> str:
+        """The id of the move's operation of that kind on that host."""
+        return part_of(self.identifier, kind, str(host.name))
 
     def hear(self, heard: HeardEvent) -> None:
         """Pass the event on; note when requests stopped and resumed; write the inventory as soon as the tenant has

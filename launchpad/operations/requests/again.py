@@ -21,7 +21,9 @@ from launchpad.operations.requests.following import Submission, follow, submit
 from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import GOOD, Outcome
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import BESIDE, FOR_ANOTHER_HOST
+from launchpad.runner.same_operation import differences as told_differences
 from launchpad.workspace import Workspace
 
 REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune", "update", "reboot"})
@@ -131,7 +133,7 @@ def _named(
     workspace: Workspace, wish: Wish, host: Host, identifier: str, begun: Sequence[Begun]
 ) -> EarlierOperation | None:
     for entry in read_journal(workspace, host, identifier=identifier, limit=1):
-        hint = "omit --id: Launchpad then chooses a new id"
+        hint = "to follow it: " + Next("attach", identifier) + "; for another operation use another id"
         if (entry.kind, entry.tenant) != (wish.kind, wish.tenant):
             what = f"{entry.kind} of {entry.tenant}" if entry.tenant else entry.kind
             raise StateError(
@@ -139,9 +141,11 @@ def _named(
                 code="operation-different-operation",
                 hint=hint,
             )
-        if any(item.id == identifier and item.words != wish.words for item in begun):
+        words = next((item.words for item in begun if item.id == identifier), entry.words or wish.words)
+        if words != wish.words:
+            differs = ", ".join(told_differences(words, wish.words))
             raise StateError(
-                f"operation {identifier} was asked for with other options",
+                f"operation {identifier} was asked for with other options: {differs}",
                 code="operation-asked-other-options",
                 hint=hint,
             )

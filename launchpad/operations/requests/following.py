@@ -74,13 +74,15 @@ class Submission:
     def tenant(self) -> str:
         return str(self.operation.get("tenant", ""))
 
-    def body(self) -> dict[str, Any]:
-        return {
+    def body(self, workspace: Workspace) -> dict[str, Any]:
+        body = {
             "id": self.identifier,
             "operation": self.operation,
             "secrets": self.secrets(),
             "follow": self.follow and self.patience.within is None,
         }
+        beside = {"words": self.wish, "on_behalf_of": str(workspace.settings.on_behalf_of)}
+        return body | {key: item for key, item in beside.items() if item}
 
 
 def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event: OnEvent) -> Outcome:
@@ -95,10 +97,10 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
     with noted(workspace, host, submission):
         try:
-            reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
+            reply = following.to_the_end(lambda: ("submit", submission.body(workspace)), patience=patience)
         except StaleCheckout as error:
             wider = _including(workspace, submission, error)
-            reply = following.to_the_end(lambda: ("submit", wider.body()), patience=patience)
+            reply = following.to_the_end(lambda: ("submit", wider.body(workspace)), patience=patience)
     return _explained(workspace, host, reply, tenant=submission.tenant, kind=submission.kind)
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import secrets
 
+from launchpad.runner.protocol import digest_of
+
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RANDOM_DIGITS = 5
 TIME_DIGITS = 9
+MOST_OF_WHOLE, PART_DIGITS = 20, 12
+"""A part's id begins like the whole's id, so that a list of ids shows what belongs together; at most 33 characters."""
 
 
 def new_identifier(now: float) -> str:
@@ -18,3 +22,13 @@ def new_identifier(now: float) -> str:
         moment, digit = divmod(moment, len(DIGITS))
         digits = DIGITS[digit] + digits
     return f"{digits}-" + "".join(secrets.choice(DIGITS) for _ in range(RANDOM_DIGITS))
+
+
+def part_of(identifier: str, *names: str) -> str:
+    """The id of a part of the operation with that id. The same names give the same id, so that another process with the
+    operation's id attaches to the parts that exist already. Empty when the caller chose no id: each part then gets a
+    new id."""
+    if not identifier:
+        return ""
+    own = digest_of("\n".join((identifier, *names)).encode()).removeprefix("sha256:")[:PART_DIGITS]
+    return f"{identifier[:MOST_OF_WHOLE]}-{own}"

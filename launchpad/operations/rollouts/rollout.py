@@ -97,7 +97,8 @@ class RolloutPlan:
 
 def plan_rollout(workspace: Workspace, name: str, wanted: RolloutRequest) -> RolloutPlan:
     """Plan the rollout; every host of the app's tenants is asked. InventoryError for a version that the app does not
-    list; StateError while another rollout of the app has not ended."""
+    list; StateError while another rollout of the app has not ended. With the id of an earlier rollout, the plan is that
+    rollout's; StateError when the earlier rollout has another version or other options."""
     fleet = workspace.fleet.load()
     app = fleet.app(name)
     version = str(app.version(wanted.version or app.versions[-1].version).version)
@@ -110,7 +111,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: RolloutRequest) -> Rol
     told = [_candidate(workspace, fleet, tenant, version, seen[str(tenant.host)]) for tenant in tenants]
     candidates = [item for item in told if isinstance(item, Candidate)]
     identifier = wanted.identifier or new_identifier(workspace.clock.now())
-    rollout = Rollout(
+    rollout = _recorded(others, wanted, version) or Rollout(
         id=identifier,
         app=str(app.name),
         version=version,
@@ -165,6 +166,21 @@ def _refuse_another(found: KnownRollouts, name: str, identifier: str) -> None:
                 code="rollout-not-ended",
                 hint=Next("rollout", name, verb) + ", or " + Next("rollout", name, "--halt"),
             )
+
+
+def _recorded(found: KnownRollouts, wanted: RolloutRequest, version: str) -> Rollout | None:
+    """The rollout that has the wanted id already."""
+    earlier = next((known.rollout for known in found.rollouts if known.rollout.id == wanted.identifier), None)
+    if earlier is None or (earlier.version, earlier.rehearse) == (version, wanted.rehearse):
+        return earlier
+    raise StateError(
+        f"rollout {earlier.id} exists already, and differs from this request: version {earlier.version} → {version}, "
+        f"rehearse {earlier.rehearse} → {wanted.rehearse}",
+        code="rollout-id-taken",
+        hint="to resume the earlier rollout: "
+        + Next("rollout", earlier.app, "--resume", "--id", earlier.id)
+        + "; for another rollout use another id",
+    )
 
 
 def _scope(fleet: Fleet, tenants: list[Tenant]) -> Scope:

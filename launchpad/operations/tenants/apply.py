@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.dns.provider import Dns
+from launchpad.operations.requests.identifiers import part_of
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.tenants.deploy import DeployOptions, deploy
 from launchpad.operations.tenants.plan_fleet import plan_fleet
@@ -48,6 +49,7 @@ def apply(
     *,
     confirm: str,
     just_made: FleetPlan | None = None,
+    identifier: str = "",
     dns: Dns | None = None,
     on_event: OnEvent = ignore,
 ) -> Applied:
@@ -70,8 +72,11 @@ def apply(
     for change in plan.changes:
         queues.setdefault(change.host, []).append(change)
 
+    def carry_out(change: PlannedOperation) -> Outcome:
+        return _carry_out(workspace, change, part_of(identifier, change.tenant, change.kind), dns, on_event)
+
     def work(host: str) -> dict[str, Outcome | LaunchpadError]:
-        return _in_turn(queues[host], lambda change: _carry_out(workspace, change, dns, on_event))
+        return _in_turn(queues[host], carry_out)
 
     results: dict[str, Outcome | LaunchpadError] = {}
     for done in fanout(queues, work, threads=workspace.settings.parallel).values():
@@ -100,13 +105,14 @@ def _in_turn(
     return results
 
 
-def _carry_out(workspace: Workspace, change: PlannedOperation, dns: Dns | None, on_event: OnEvent) -> Outcome:
+def _carry_out(
+    workspace: Workspace, change: PlannedOperation, identifier: str, dns: Dns | None, on_event: OnEvent
+) -> Outcome:
     match change.kind:
         case "deploy":
-            return deploy(
-                workspace, change.tenant, how=DeployOptions(replaces=change.replaces, dns=dns), on_event=on_event
-            )
+            how = DeployOptions(identifier=identifier, replaces=change.replaces, dns=dns)
+            return deploy(workspace, change.tenant, how=how, on_event=on_event)
         case "start":
-            return start(workspace, change.tenant, on_event=on_event)
+            return start(workspace, change.tenant, identifier=identifier, on_event=on_event)
         case "stop":
-            return stop(workspace, change.tenant, on_event=on_event)
+            return stop(workspace, change.tenant, identifier=identifier, on_event=on_event)

@@ -55,7 +55,9 @@ def plan_retirement(workspace: Workspace, name: str, *, host: str = "", purge: b
     return Retirement(tenant=str(TenantName(name)), host=str(where.name), purge=purge)
 
 
-def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: OnEvent = ignore) -> Outcome:
+def retire(
+    workspace: Workspace, what: Retirement, *, confirm: str, identifier: str = "", on_event: OnEvent = ignore
+) -> Outcome:
     """Carry the retirement out; StateError unless `confirm` is its digest. Errors as of `following.submit`."""
     if confirm != what.digest:
         raise StateError(
@@ -66,7 +68,7 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
     operation = {"kind": "retire", "tenant": what.tenant, "purge": what.purge}
     wish = Wish(kind="retire", tenant=what.tenant, words={"purge": what.purge}, host=what.host)
     host = workspace.fleet.load().host(what.host)
-    return submit_once(workspace, host, wish, Submission(operation=operation), on_event=on_event)
+    return submit_once(workspace, host, wish, Submission(identifier=identifier, operation=operation), on_event=on_event)
 
 
 def retained(workspace: Workspace, what: Retirement) -> list[Retained]:

@@ -52,6 +52,8 @@ def _entry(asked: Mapping[str, Any], journal: Journal) -> PastOperation:
         seconds=outcome["seconds"],
         steps=_steps(_outline(journal), journal.events()),
         after=operation.get("after", ""),
+        on_behalf_of=asked.get("on_behalf_of", ""),
+        words=asked.get("words", {}),
     )
 
 

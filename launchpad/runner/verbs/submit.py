@@ -1,8 +1,8 @@
 """submit: judge an operation, write it to disk, start it, and follow it.
 
-The same id attaches to the running or ended operation; the same id with another body is refused. A refused request has
-changed nothing. Under the subject's lock, an open operation of a dead process is finished or undone first, so that the
-plan is made from the real state.
+The same id attaches to the running or ended operation; the same id with another intent is refused. A refused request
+has changed nothing. Under the subject's lock, an open operation of a dead process is finished or undone first, so that
+the plan is made from the real state.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from launchpad.runner.journal import Journal, subject
 from launchpad.runner.protocol import (
     FOR_ANOTHER_HOST,
     Refused,
-    canonical,
-    digest_of,
 )
+from launchpad.runner.same_operation import differences, intent_digest, label, words
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only
 
@@ -84,18 +83,22 @@ at the same instant never take the same resources. Taken after the tenant's lock
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """Start the operation (or attach to it), and send its events until it ends."""
-    given = only(body, id=str, operation=dict, secrets=dict, follow=bool)
+    given = only(body, id=str, operation=dict, secrets=dict, follow=bool, words=dict, on_behalf_of=str)
     journal = Journal(host, given["id"] or "")
     operation = parsed(given["operation"])
     asked = journal.asked()
-    if asked is not None and asked["digest"] != digest_of(canonical(operation)):
+    if asked is not None and asked["digest"] != intent_digest(operation):
+        differs = ", ".join(differences(asked["operation"], operation)) or "its file is damaged"
         raise Refused(
-            f"operation {journal.identifier} already exists with other content, on {subject(asked['operation'])}",
+            f"operation {journal.identifier} exists already, and differs from this request: {differs}",
             code="operation-id-taken",
             kind="state",
-            hint="leave out the id for a new one",
+            hint="to follow the existing operation: "
+            + Next("attach", journal.identifier)
+            + "; for another operation use another id",
         )
     if asked is None:
+        caller = caller.but(on_behalf_of=label(given["on_behalf_of"]), words=words(given["words"]))
         unchanged = accept(host, journal, operation, given["secrets"] or {}, caller)
         if unchanged is not None:
             yield {"type": "reply", "body": unchanged}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from launchpad.runner.record import Record
 from launchpad.runner.wire.body import Body
+
+NO_WORDS: Mapping[str, Any] = MappingProxyType({})
 
 
 class OutcomeReply(Record):
@@ -72,6 +78,10 @@ class PastOperation(Record):
     steps: tuple[StepHistory, ...] = ()
     after: str = ""
     """The revision that the operator named with --after."""
+    on_behalf_of: str = ""
+    """For whom the operator acted, as the request says."""
+    words: Mapping[str, Any] = NO_WORDS
+    """The words of the command, as the request says."""
 
 
 class PastRepair(Record):

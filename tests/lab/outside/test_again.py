@@ -172,7 +172,8 @@ def test_the_same_words_of_other_verbs(here: World, request: pytest.FixtureReque
         refused = here.launchpad("restart", "alice", "--id", "my-own-rollback", check=False)
         holds(
             "an id of something else is refused",
-            refused.code == 4 and ("is a different operation" in refused.err or "other content" in refused.err),
+            refused.code == 4
+            and ("is a different operation" in refused.err or "exists already, and differs" in refused.err),
             refused,
         )
     commit(here, "alice again")

@@ -44,6 +44,8 @@ def test_an_operation_is_told_with_its_steps_and_without_its_files() -> None:
         "tenant": "alice",
         "who": "alice",
         "source": "192.0.2.7",
+        "on_behalf_of": "",
+        "words": {},
         "at": found["at"],
         "outcome": "done",
         "message": "",
