@@ -176,7 +176,7 @@ def _recorded(found: KnownRollouts, wanted: RolloutRequest, version: str) -> Rol
     raise StateError(
         f"rollout {earlier.id} exists already, and differs from this request: version {earlier.version} → {version}, "
         f"rehearse {earlier.rehearse} → {wanted.rehearse}",
-        code="rollout-id-taken",
+        code="rollout-asked-other-options",
         hint="to resume the earlier rollout: "
         + Next("rollout", earlier.app, "--resume", "--id", earlier.id)
         + "; for another rollout use another id",
