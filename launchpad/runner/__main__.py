@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
         case ["boot"]:
             return int(import_module("launchpad.runner.boot").boot(machine()))
         case ["watch"]:
-            return int(import_module("launchpad.runner.watch").watch(machine()))
+            host = import_module("launchpad.runner.machine.kept_files").WatchingMachine()
+            return int(import_module("launchpad.runner.watch").watch(host))
         case ["collect"]:
             return int(import_module("launchpad.runner.shipping.receiver").collect(machine()))
         case ["ship"]:

@@ -69,6 +69,8 @@ class Account:
         self._found: dict[str, list[Finding]] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._health: dict[str, list[dict[str, Any]]] = {}
+        self._made: dict[str, dict[int, tuple[Fact, dict[str, Any]]]] = {}
+        """The facts of each check, by identity, and as JSON: most are the same from look to look."""
         self._stood = _stood(host)
         """Fact → its grade, and since when it has this grade."""
         self._restarts: dict[str, int] = {}
@@ -90,7 +92,7 @@ class Account:
             now = self._host.now()
             self._found[check] = [item.but(since=item.since or before.get(_key(item), now)) for item in findings]
             self._facts[check] = facts
-            self._health[check] = self._facts_of(health, self._found[check], now)
+            self._health[check] = self._facts_of(check, health, now)
             self._looked[check] = looked = self._host.elapsed()
             self._parts.pop(check, None)
             news = told != (self._found[check], facts, _told(self._health[check]))
@@ -123,20 +125,26 @@ class Account:
             self._peeked, self._asked = now, float(self._host.read(paths.LOOK_AGAIN) or 0)
         return self._asked > looked
 
-    def _facts_of(self, health: Iterable[Fact], findings: Iterable[Finding], now: float) -> list[dict[str, Any]]:
+    def _facts_of(self, check: str, health: Iterable[Fact], now: float) -> list[dict[str, Any]]:
         """The check's own facts, and its findings as facts, each with its times; as JSON."""
         from launchpad.runner.facts import fact_as_json, fact_of  # late: a reader does not judge facts
 
-        own = []
+        before, made = self._made.get(check, {}), {}
         for fact in health:
-            grade, since = self._stood.get(fact.key, ("", 0.0))
-            since = fact.since or (since if grade == fact.grade else fact.at or now)
-            self._stood[fact.key] = (fact.grade, since)
-            own.append(fact.but(at=fact.at or now, since=since))
-        known = {(fact.tenant, fact.subject) for fact in own}
-        found = (item for item in findings if (item.tenant, item.subject) not in known)
+            known = before.get(id(fact)) if fact.at else None  # else it was seen now
+            made[id(fact)] = known or (fact, fact_as_json(self._timed(fact, now)))
+        self._made[check] = made
+        own = {(fact.tenant, fact.subject) for fact, _ in made.values()}
+        found = (item for item in self._found[check] if (item.tenant, item.subject) not in own)
         more = [fact_of(item, tenant=item.tenant, at=now) for item in found]
-        return [fact_as_json(fact) for fact in (*own, *more)]
+        return [*(told for _, told in made.values()), *map(fact_as_json, more)]
+
+    def _timed(self, fact: Fact, now: float) -> Fact:
+        """The fact with when it was seen, and since when it has its grade."""
+        grade, since = self._stood.get(fact.key, ("", 0.0))
+        since = fact.since or (since if grade == fact.grade else fact.at or now)
+        self._stood[fact.key] = (fact.grade, since)
+        return fact.but(at=fact.at or now, since=since)
 
     def known_facts(self) -> list[Fact]:
         """Everything that the checks know now."""

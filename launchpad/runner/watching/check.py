@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from launchpad.runner.view import View
 
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
+"""Seconds until a check sees that somebody asked for it. Each wakes a thread, also when nothing happens."""
 
 
 class Check:
