@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ def usage(
     ] = "",
     hours: Annotated[bool, typer.Option("--hours", help="With --month: one row for each tenant and hour.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --month: print CSV.")] = False,
+    said_costs: Annotated[
+        bool, typer.Option("--costs", help="With --month: what each tenant's app says its models cost, by day.")
+    ] = False,
 ) -> None:
     """Show disk and memory use on the hosts: each tenant, each image with the tenants that run it, and the free space.
     With --month, show what each tenant used in a month.
@@ -42,24 +45,34 @@ def usage(
     The month has CPU time, memory and disk over time, traffic and restarts, as the hosts' watches measured them every
     minute. A tenant that moved has the sum of its hosts. The column "observed" shows for how long memory and disk were
     measured: time without a watch counts as 0 there.
+
+    With --costs, the numbers are the app's own, asked by the host's watch once a day. Launchpad cannot verify these
+    numbers: bill by them only when you trust the tenant.
     """
     session = Session.of(ctx)
     if everything and names:
         raise typer.BadParameter("give names or --all, not both", ctx=ctx)
     if not month:
-        if hours or as_csv:
-            raise typer.BadParameter("--hours and --csv need --month", ctx=ctx)
+        if hours or as_csv or said_costs:
+            raise typer.BadParameter("--hours, --csv and --costs need --month", ctx=ctx)
         _now(session, names or [])
         return
     if re.fullmatch(r"[0-9]{4}-(?:0[1-9]|1[0-2])", month) is None:
         raise typer.BadParameter(f"--month {month}: expected a year and a month, such as 2026-11", ctx=ctx)
+    if said_costs:
+        if hours:
+            raise typer.BadParameter("give --hours or --costs, not both", ctx=ctx)
+        _costs(session, names or [], month, as_csv=as_csv)
+        return
     from launchpad.cli.planning import leave
     from launchpad.operations.observation.metered import metered
 
     found = metered(session.workspace, month, names or (), hourly=hours)
     data = [item.as_json() for item in found.uses]
     if as_csv:
-        session.output.verbatim(data, _csv(found.uses).removesuffix("\n"))
+        from launchpad.operations.observation.metered import COLUMNS
+
+        session.output.verbatim(data, _csv(COLUMNS, data))
     else:
         session.output.result(data, _table(found.uses, month))
         moved = {item.tenant: item.hosts for item in found.uses if len(item.hosts) > 1}
@@ -127,15 +140,41 @@ def _table(uses: Sequence[MeteredUse], month: str) -> Table:
     return Table((("hour", *headings) if by_hour else headings), rows, f"no usage was recorded in {month}")
 
 
-def _csv(uses: Sequence[MeteredUse]) -> str:
-    from launchpad.operations.observation.metered import COLUMNS
-
+def _csv(columns: Sequence[str], data: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for item in uses:
-        rows.writerow([" ".join(item.hosts) if name == "hosts" else getattr(item, name) for name in COLUMNS])
-    return text.getvalue()
+    rows.writerow(columns)
+    for item in data:
+        rows.writerow([" ".join(item[name]) if name == "hosts" else item[name] for name in columns])
+    return text.getvalue().removesuffix("\n")
+
+
+def _costs(session: Session, names: Sequence[str], month: str, *, as_csv: bool) -> None:
+    """What the tenants' apps say."""
+    from launchpad.cli.planning import leave
+    from launchpad.operations.observation.costs import COLUMNS, costs
+
+    found = costs(session.workspace, month, names)
+    data = [vars(item) for item in found.days]
+    if as_csv:
+        session.output.verbatim(data, _csv(COLUMNS, data))
+    else:
+        rows = tuple(
+            (item.day, item.tenant, f"{item.app_cost_usd:.2f}", f"{item.app_tokens:,}", str(item.app_unpriced or ""))
+            for item in found.days
+        )
+        headings = ("day", "tenant", "USD, says the app", "tokens, says the app", "without price")
+        session.output.result(data, Table(headings, rows, f"no app reported costs in {month}"))
+        sums: dict[str, float] = {}
+        for item in found.days:
+            sums[item.tenant] = sums.get(item.tenant, 0.0) + item.app_cost_usd
+        for tenant, total in sums.items():
+            session.output.say(
+                f"{tenant}: {total:.2f} USD in {month} according to its app, which Launchpad cannot verify"
+            )
+    for tenant, problem in found.problems.items():
+        session.output.say(f"{tenant}: its app's last answer is missing: usage-cost {problem}")
+    leave(session, found.unreachable, answered=found.answered)
 
 
 def _now(session: Session, names: Sequence[str]) -> None:

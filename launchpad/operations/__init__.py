@@ -18,6 +18,6 @@ versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
 observation  status, fleet_health, live_fleet (top), news, alerts, runbook, logs, host_log, log_order, diagnose,
-             certificates, usage, metered, metrics, attach, cancel; redaction, expecting; schedule, run_job (timed
-             jobs on an operator's machine)
+             certificates, usage, metered, costs, metrics, attach, cancel; redaction, expecting; schedule, run_job
+             (timed jobs on an operator's machine)
 """

@@ -51,7 +51,7 @@ READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
         "whereabouts", "certificates", "release", "signer", "usage", "names", "diagnose", "alerts",
-        "metered", "metrics",
+        "metered", "metrics", "costs",
     }
 )  # fmt: skip
 CHANGING_VERBS = frozenset(

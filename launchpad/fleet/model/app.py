@@ -139,9 +139,10 @@ class AppAction(Model):
     """A command that runs inside the app's own container."""
 
     name: ActionName
-    """The action's name. Launchpad itself runs two actions, if the app has them: `verify` on the clone of a rehearsal
-    (exit code 0: the data is intact), and `quiet` before a change stops the app (exit code 0: the app is idle, 1: it is
-    working)."""
+    """The action's name. Launchpad itself runs four actions, if the app has them: `verify` on the clone of a rehearsal
+    (exit code 0: the data is intact); `quiet` before a change stops the app (exit code 0: the app is idle, 1: it is
+    working); `check` every 15 minutes (whether keys still work); `usage-cost` once a day (what the app says its models
+    cost; docs/metrics.md)."""
     service: ServiceName
     """The service in whose container the action runs."""
     argv: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=MOST_ARGUMENTS)]

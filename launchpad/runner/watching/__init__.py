@@ -16,6 +16,7 @@ from launchpad.runner.watching.alert_check import AlertCheck
 from launchpad.runner.watching.caddy_check import CaddyCheck
 from launchpad.runner.watching.certificate_check import CertificateCheck
 from launchpad.runner.watching.check import Check
+from launchpad.runner.watching.cost_check import CostCheck
 from launchpad.runner.watching.firewall_check import FirewallCheck
 from launchpad.runner.watching.flood_check import FloodCheck
 from launchpad.runner.watching.host_check import HostCheck
@@ -37,6 +38,7 @@ CHECKS: tuple[type[Check], ...] = (
     TenantCheck,
     FloodCheck,
     PeerCheck,
+    CostCheck,
     AlertCheck,
 )
 

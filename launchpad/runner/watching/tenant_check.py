@@ -28,6 +28,7 @@ from launchpad.runner.protocol import Action, Probe, Release
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs.observe import served_names
 from launchpad.runner.watching.app_answer import CHECK, REFUSED, app_facts
+from launchpad.runner.watching.app_memory import has_memory
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.restarting import is_to_restart
 
@@ -54,8 +55,6 @@ STOP_SECONDS = 10
 AT_ONCE, WAIT_SECONDS = 8, 5.0
 """So many questions are asked at the same time, and a look waits so long for them."""
 LINES = 200
-LEAST_MEMORY, LEAST_SHARE = 64 << 20, 0.2
-"""A check runs only where so many bytes, and such a share of what the app uses, are free: the app needs them more."""
 KILLED = 137
 CRITICAL_MISSES = 2
 
@@ -341,8 +340,7 @@ class TenantCheck(Check):
     def _run_check(self, case: AskedTenant, action: Action, container: str) -> tuple[Fact, ...]:
         at = self.host.now()
         try:
-            used, limit = self.host.memory(container)
-            if limit and limit - used < max(LEAST_MEMORY, used * LEAST_SHARE):
+            if not has_memory(self.host, container):
                 return (_too_little_memory(case.tenant, at),)
             said = self.host.execute(container, action.argv, seconds=min(action.timeout_seconds, RUN_SECONDS))
         except Failed as failed:
