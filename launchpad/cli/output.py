@@ -19,7 +19,8 @@ from launchpad.errors import LaunchpadError
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings; a cell is a text, or a text and its style."""
+    """Rows under headings; a cell is a text, or a text and its style. The last cell of a row that is too short has the
+    room of all columns that are left."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str | Styled, ...], ...]

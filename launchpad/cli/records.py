@@ -53,7 +53,7 @@ def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     from launchpad.journal.entries import ByItself
 
     if isinstance(entry, ByItself):
-        return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, entry.who, "", ""
+        return short_moment(entry.at, now=now), entry.host, entry.tenant, f"{entry.who}: {entry.message}"
     outcome = entry.outcome or "running"
     return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.by, outcome, entry.id
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
 
 from launchpad.cli.legible import LEGIBLE
@@ -142,10 +143,14 @@ class Screen:
         self, headings: Iterable[str], rows: Iterable[Iterable[str | Styled]], *, firm: Iterable[str] = ()
     ) -> None:
         """Print rows under headings; `firm` columns are never broken. Words are never broken: if whole words do not fit
-        the terminal, the first cells of each row are printed above the others, or each cell on a line of its own."""
+        the terminal, the first cells of each row are printed above the others, or each cell on a line of its own. The
+        last cell of a row that is too short has the room of all columns that are left."""
         named, firm = list(headings), set(firm)
-        cells = [[self._cell(cell, whole=name in firm) for name, cell in zip(named, row, strict=True)] for row in rows]
-        lines = self._grid(named, cells) or self._stacked(named, cells)
+        cells = [[self._cell(cell, whole=name in firm) for name, cell in zip(named, row, strict=False)] for row in rows]
+        lines = self._grid(named, cells)
+        if lines is None:
+            cells = [[*row, *[self._cell("", whole=False)] * (len(named) - len(row))] for row in cells]
+            lines = self._stacked(named, cells)
         if lines is None:
             self._blocks(named, cells)
             return
@@ -155,21 +160,39 @@ class Screen:
 
     def _grid(self, headings: list[str], rows: list[list[Text]], *, room: int = 0) -> list[Text] | None:
         """The lines of a table; None when the table is wider than the terminal, or than `room`."""
+        from rich.text import Text
+
+        room, count = room or self.console.width, len(headings)
+        whole = [row if len(row) == count else row[:-1] for row in rows]
+        words = [
+            [name, *(row[index].plain for row in whole if index < len(row))] for index, name in enumerate(headings)
+        ]
+        widths = _shared(words, room)
+        if widths is None:
+            return None
+        lines = self._lines([[Text(name.upper(), BOLD) for name in headings]], widths)
+        for length, group in groupby(rows, key=len):
+            left = room - sum(widths[: length - 1]) - GAP * (length - 1)
+            if length == count:
+                lines += self._lines(group, widths)
+                continue
+            for row in group:
+                if longest(row[-1].plain) > left:
+                    return None
+                lines += self._lines([row], [*widths[: length - 1], min(left, row[-1].cell_len)])
+        return lines
+
+    def _lines(self, rows: Iterable[list[Text]], widths: list[int]) -> list[Text]:
+        """The lines of rows whose columns have these widths."""
         from rich.segment import Segment
         from rich.table import Column, Table
         from rich.text import Text
 
-        room = room or self.console.width
-        words = [[name, *(row[index].plain for row in rows)] for index, name in enumerate(headings)]
-        widths = _shared(words, room)
-        if widths is None:
-            return None
-        columns = [
-            Column(name.upper(), overflow="fold", width=width) for name, width in zip(headings, widths, strict=True)
-        ]
-        table = Table(*columns, box=None, padding=(0, GAP), collapse_padding=True, pad_edge=False, header_style=BOLD)
+        columns = [Column(overflow="fold", width=width) for width in widths]
+        table = Table(*columns, box=None, padding=(0, GAP), collapse_padding=True, pad_edge=False, show_header=False)
         for row in rows:
             table.add_row(*row)
+        room = sum(widths) + GAP * (len(widths) - 1)
         lines = list(Segment.split_lines(self.console.render(table, self.console.options.update(width=room))))
         return [Text.assemble(*((unglued(part.text), part.style or "") for part in line)) for line in lines]
 

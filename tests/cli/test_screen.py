@@ -60,6 +60,26 @@ def test_what_does_not_fit_stands_in_two_lines_and_no_word_is_broken(wide: objec
     ]
 
 
+MESSAGE = "watch: web:8080/startupz does not answer for 47 s; the watch restarted it, and the tenant answers again"
+
+
+def test_the_last_cell_of_a_short_row_has_the_room_that_is_left(wide: object) -> None:
+    head, usual, *message = table(USUAL, (*USUAL[:3], MESSAGE))
+    assert len(message) == 2 and max(map(len, message)) <= 80
+    at = head.index("WHAT")
+    assert message[0].startswith("11-22 14:03  web-1  alice   watch: web:8080/startupz") and usual[at:].startswith(
+        "deploy"
+    )
+    assert " ".join(line[at:].strip() for line in message) == MESSAGE and message[1][:at].strip() == ""
+
+
+def test_a_short_row_is_one_line_off_a_terminal_and_a_line_a_cell_on_a_narrow_one(wide: pytest.MonkeyPatch) -> None:
+    assert table(USUAL, (*USUAL[:3], MESSAGE), terminal=False)[2].endswith(f"alice   {MESSAGE}")
+    wide.setenv("COLUMNS", "30")
+    lines = table(LONG, (*USUAL[:3], MESSAGE))
+    assert lines[lines.index("tenant  alice") + 1] == "what    watch:"
+
+
 def test_a_narrow_terminal_gets_a_line_a_cell(wide: pytest.MonkeyPatch) -> None:
     wide.setenv("COLUMNS", "30")
     lines = table(LONG, USUAL)
