@@ -214,7 +214,7 @@ class LiveLine:
         self.step, self.progress, self.since = step, "", time.monotonic()
 
     def line(self) -> str:
-        """`alice: deploy, step 4 of 11: pull images, 12 s: 120 of 267 MB`"""
+        """`alice: deploy, step 4 of 11: pull images, 12 s: 120 of 267 MiB`"""
         number = f", step {len(self.done) + 1} of {self.steps}" if self.steps and len(self.done) < self.steps else ""
         waited = time.monotonic() - self.since
         step = f"{self.step}, {lasted(waited)}" if self.step and waited >= WAITING else self.step

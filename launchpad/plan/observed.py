@@ -153,7 +153,7 @@ class HostSeen:
     knows_memory: bool = False
     """Whether its runner reports free memory, and so can rehearse other hosts' tenants."""
     memory_free_mb: int | None = None
-    """The memory in MB that a clone could use without swapping; None when unknown."""
+    """The memory in MiB that a clone could use without swapping; None when unknown."""
     gameday: GameDay | None = None
     """The last game day of the host; None without one."""
     unsettled: tuple[str, ...] = ()

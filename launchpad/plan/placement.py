@@ -43,9 +43,9 @@ class PlacementRoom:
         if need.slot in self.slots and need.tenant not in self.tenants:
             return f"has another tenant with slot {need.slot}"
         if need.memory_mb > self.memory_mb:
-            return f"has {max(0, self.memory_mb)} MB of memory left, {need.memory_mb} MB are needed"
+            return f"has {max(0, self.memory_mb)} MiB of memory left, {need.memory_mb} MiB are needed"
         if need.disk_mb > self.disk_mb:
-            return f"has {max(0, self.disk_mb)} MB of disk left, {need.disk_mb} MB are needed"
+            return f"has {max(0, self.disk_mb)} MiB of disk left, {need.disk_mb} MiB are needed"
         return ""
 
     def after(self, need: PlacementNeed) -> PlacementRoom:

@@ -45,14 +45,14 @@ def shortages(host: View) -> Iterator[Shortage]:
     """What is short of room: tenants' data, images."""
     total, free = host.disk()
     if total and free < total // SHORT_SHARE:
-        message = f"only {free >> 20} of {total >> 20} MB are free for tenants' data"
+        message = f"only {free >> 20} of {total >> 20} MiB are free for tenants' data"
         yield Shortage("data", message, free, free < total // URGENT_SHARE)
     if (room := host.room(paths.DOCKER)) < SHORT_OF_IMAGES:
-        yield Shortage("images", f"only {room >> 20} MB are free for images", room, room < URGENT_OF_IMAGES)
+        yield Shortage("images", f"only {room >> 20} MiB are free for images", room, room < URGENT_OF_IMAGES)
 
 
 def available_mb(host: View | Host) -> int | None:
-    """MB of memory that are available without swapping; None when the kernel does not report it."""
+    """MiB of memory that are available without swapping; None when the kernel does not report it."""
     found = re.search(rb"^MemAvailable: +([0-9]+) kB$", host.read("/proc/meminfo") or b"", re.MULTILINE)
     return int(found[1]) // 1024 if found else None
 
@@ -89,10 +89,10 @@ def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehe
     if free - sum(promised.values()) >= wanted:
         return
     if free < wanted:
-        message = f"{release.tenant}: {what} needs {wanted} MB of memory, but only {free} MB are free"
+        message = f"{release.tenant}: {what} needs {wanted} MiB of memory, but only {free} MiB are free"
         raise Refused(message, code="memory-short", kind="state", hint=hint)
     taken = ", ".join(promised)
-    message = f"{release.tenant}: {what} needs {wanted} MB of memory, but the free memory is reserved for {taken}"
+    message = f"{release.tenant}: {what} needs {wanted} MiB of memory, but the free memory is reserved for {taken}"
     raise Refused(message, code="memory-reserved", kind="locked", hint=LATER)
 
 

@@ -30,7 +30,7 @@ class MakeData(Step):
 
     @property
     def title(self) -> str:
-        return f"prepare the data volume ({self.disk_mb} MB)"
+        return f"prepare the data volume ({self.disk_mb} MiB)"
 
 
 class PullImage(Step):
@@ -144,7 +144,7 @@ class TakeGeneration(Step):
     disk_mb: int
     guards: bool = False
     quota_mb: int = 0
-    """The tenant's new quota in MB; 0: unchanged."""
+    """The tenant's new quota in MiB; 0: unchanged."""
     barrier = True
 
     @property
@@ -248,7 +248,7 @@ class PruneGenerations(Step):
     tenant: str
     drop: tuple[str, ...]
     disk_mb: int = 0
-    """The tenant's quota in MB, to recalculate the limit after the removal."""
+    """The tenant's quota in MiB, to recalculate the limit after the removal."""
 
     @property
     def title(self) -> str:

@@ -57,7 +57,7 @@ class Unit(Record):
 
 
 class Storage(Record):
-    """The storage for /srv/launchpad: a file of so many MB on the root disk, or an empty block device."""
+    """The storage for /srv/launchpad: a file of so many MiB on the root disk, or an empty block device."""
 
     loop_mb: int = 0
     device: str = ""

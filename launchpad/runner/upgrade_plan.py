@@ -70,7 +70,7 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
     rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
     least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
     if (free := host.room(paths.ROOT)) < least:
-        message = f"{free // MEGABYTE} MB are free for tenants' data, but an upgrade needs {least // MEGABYTE} MB"
+        message = f"{free // MEGABYTE} MiB are free for tenants' data, but an upgrade needs {least // MEGABYTE} MiB"
         raise Refused(f"{release.tenant}: {message}", code="no-room-for-upgrade", kind="state", hint=Next("prune"))
 
 
@@ -94,9 +94,9 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
     known = [size for size in sizes if size is not None]
     wanted = LEAST_ROOM + UNPACKED * sum(known) if len(known) == len(sizes) else ROOM_FOR_IMAGES
     if (free := host.room(paths.DOCKER)) < wanted:
-        message = f"{free // MEGABYTE} MB are free for images, but {release.app} {release.version} needs"
+        message = f"{free // MEGABYTE} MiB are free for images, but {release.app} {release.version} needs"
         raise Refused(
-            f"{release.tenant}: {message} {wanted // MEGABYTE} MB",
+            f"{release.tenant}: {message} {wanted // MEGABYTE} MiB",
             code="no-room-for-images",
             kind="state",
             hint=Next("prune"),

@@ -24,7 +24,7 @@ def test_who_has_no_place_makes_the_exit_code_non_zero(place: Place) -> None:
     memory(place.there, 300)
     ran = launchpad(place.workspace, "gameday", "web-1", "--dry-run")
     assert ran.code == 4
-    assert "  nowhere: carol: web-2 has 44 MB of memory left, 128 MB are needed\n" in ran.out
+    assert "  nowhere: carol: web-2 has 44 MiB of memory left, 128 MiB are needed\n" in ran.out
     assert "carol has no place" in ran.err
     memory(place.there, 0)
     ran = launchpad(place.workspace, "gameday", "web-1", "--yes")

@@ -109,10 +109,10 @@ def test_a_live_line_says_where_the_operation_is() -> None:
     line = LiveLine("alice", kind="deploy", steps=3)
     assert line.line() == "alice: deploy, step 1 of 3"
     line.begins("pull images")
-    line.goes_on("120 of 267 MB")
-    assert line.line() == "alice: deploy, step 1 of 3: pull images: 120 of 267 MB"
+    line.goes_on("120 of 267 MiB")
+    assert line.line() == "alice: deploy, step 1 of 3: pull images: 120 of 267 MiB"
     line.since -= 61
-    assert line.line() == "alice: deploy, step 1 of 3: pull images, 1 min 1 s: 120 of 267 MB"
+    assert line.line() == "alice: deploy, step 1 of 3: pull images, 1 min 1 s: 120 of 267 MiB"
 
 
 def test_a_live_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_the_latest_version_is_the_latest_each_time(tmp_path: Path) -> None:
 
 
 ELSEWHERE = """\
-  rehearsed on web-2 (web-1 has less free memory than the 128 MB that a clone may need):
+  rehearsed on web-2 (web-1 has less free memory than the 128 MiB that a clone may need):
   a copy of the data goes to web-2 through this machine and is deleted after the rehearsal; the
   upgrade follows within 6 hours of the copy, or is rejected
 """

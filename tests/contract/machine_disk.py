@@ -221,7 +221,7 @@ def machine_read_only_snapshots_are_removed_with_their_folder(host: Machine, wor
 
 
 def taken(host: Machine, world: World) -> tuple[str, str]:
-    """Data with 8 MB in it, and a snapshot of it."""
+    """Data with 8 MiB in it, and a snapshot of it."""
     data, kept = f"{world.root}/data", f"{world.root}/generations/one"
     host.make_data(data, volumes=["state"], disk_mb=32, uid=world.uid)
     write_megabytes(Path(data, "state/file"), 8)

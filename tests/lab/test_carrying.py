@@ -59,7 +59,7 @@ def test_a_generation_is_the_same_when_it_is_brought_back(alice: World) -> None:
     seconds = time.monotonic() - begun
     assert came.files == archive.sent.files and archive.sent.passed_over == 1
     assert not archive.sent.unread
-    print(f"{came.bytes / 1e6:.0f} MB in {seconds:.1f} s")
+    print(f"{came.bytes >> 20} MiB in {seconds:.1f} s")
     mine, there = (
         listing_of(world, path) for path in (f"alice/generations/{kept}", "carried/generations/carried-0000001")
     )

@@ -261,7 +261,7 @@ def test_what_watch_exporter_and_usage_cost(world: World, say: Callable[[str], N
     for unit in units:
         say(
             f"{unit} with {MANY} tenants over {seconds:.0f} s: {share[unit]:.2f} % of a core, "
-            f"{held[unit]:.0f} MB; load {load}"
+            f"{held[unit]:.0f} MiB; load {load}"
         )
     record("ops-cost-cpu", sum(share.values()), detail=f"{MANY} tenants, load {load}")
     record("ops-cost-memory", sum(held.values()), detail=f"{MANY} tenants")

@@ -97,7 +97,7 @@ def test_no_secret_lies_about(fleet: Fleet, measured: Callable[..., None]) -> No
     assert "run" in where, "the control: in /run/launchpad they are in use"
 
     found = search(fleet, but=[f"/run/launchpad/{name}" for name in fleet.values])
-    print(f"\nsearched {found['places']} places, {found['read'] >> 20} MB: {found['found'] or 'no secret'}")
+    print(f"\nsearched {found['places']} places, {found['read'] >> 20} MiB: {found['found'] or 'no secret'}")
     measured("reboot-secrets-found", len(found["found"]), detail=f"{found['places']} places")
     assert not found["found"]
 

@@ -80,7 +80,7 @@ FAULTS = {
         "set -- $(df --block-size=1 --output=avail,size /srv/launchpad | tail -n 1); "
         "fallocate -l $(($1 - $2 / 20)) /srv/launchpad/fill; sync -f /srv/launchpad",
         "rm /srv/launchpad/fill; sync -f /srv/launchpad",
-        "MB are free for tenants' data",
+        "MiB are free for tenants' data",
     ),
     "host-settings": Fault(
         "cp -p /etc/apt/apt.conf.d/52launchpad /root/; echo >> /etc/apt/apt.conf.d/52launchpad",

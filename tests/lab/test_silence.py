@@ -199,7 +199,7 @@ def test_a_generation_of_five_gigabytes(tenants: World, say: Callable[[str], Non
             events = [json.loads(line) for line in done.out.splitlines()]
             steps = [item for item in events if item.get("event") == "step-done"]
             took.append(next(item["seconds"] for item in steps if item["step"] == "take-generation"))
-    say(f"a generation of {used} MB takes, in s: {took}")
+    say(f"a generation of {used} MiB takes, in s: {took}")
     measured("generation-5gb-seconds", max(took), n=len(took))
     tenants.launchpad("retire", "dora", "--purge", "--yes")
     assert max(took) < MOST_GENERATION_SECONDS

@@ -35,7 +35,7 @@ def test_what_the_watch_costs(world: World, count: int, say: Callable[[str], Non
     used = (ticks(world) - before) / os.sysconf("SC_CLK_TCK")
     share = 100 * used / (time.monotonic() - begun)
     megabytes = resident(world)
-    say(f"the watch of {count} tenants: {share:.2f} % of a core, {megabytes:.0f} MB; load {os.getloadavg()[0]:.1f}")
+    say(f"the watch of {count} tenants: {share:.2f} % of a core, {megabytes:.0f} MiB; load {os.getloadavg()[0]:.1f}")
     if count == MANY:
         record("ops-watch-cpu", round(share, 3))
         record("ops-watch-memory", round(megabytes, 1))

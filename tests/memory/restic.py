@@ -128,7 +128,7 @@ class MemoryRestic(MemoryData):
             raise Failed("restic: wrong password or no key found")
         match task["do"]:
             case "send":
-                progress("100 % of 1 MB")
+                progress("100 % of 1 MiB")
                 return self._send(there, asked, task)
             case "snapshots":
                 return {"snapshots": deepcopy(there.snapshots), "there": True}

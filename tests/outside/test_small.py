@@ -205,7 +205,7 @@ def test_a_terminal_that_lacks_our_marks_gets_others(small: Tally) -> None:
         small(f"in {encoding}", (out, err) == wanted, (out, err))
     output = Output(json=False, color=False, stderr=(stderr := io.StringIO()))
     with telling(output) as hear:
-        for text in ("3 of 9 MB", "9 of 9 MB", "9 of 9 MB", "9 of 9 MB"):
+        for text in ("3 of 9 MiB", "9 of 9 MiB", "9 of 9 MiB", "9 of 9 MiB"):
             hear(HeardEvent(host="web-1", operation="o", tenant="alice", event=StepProgress(index=0, text=text)))
     lines = stderr.getvalue().splitlines()
     small("off a terminal nothing is said twice", len(lines) == 2, lines)

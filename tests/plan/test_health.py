@@ -60,8 +60,8 @@ def test_a_finding_that_no_fact_tells_is_one() -> None:
 
 
 def test_a_problem_of_the_host_is_told_once() -> None:
-    full = Fact(Layer.disk, Grade.warning, "only 5 MB are free", hint="launchpad prune", at=NOW)
-    problem = "only 5 MB are free: launchpad prune"
+    full = Fact(Layer.disk, Grade.warning, "only 5 MiB are free", hint="launchpad prune", at=NOW)
+    problem = "only 5 MiB are free: launchpad prune"
     assert judged(has(), problems=(problem,), health=(full,))["web-1"].facts == (full,)
     (found,) = judged(has(), problems=(problem,))["web-1"].facts
     assert (found.grade, found.message) == (Grade.warning, problem)

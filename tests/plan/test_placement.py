@@ -36,8 +36,8 @@ def test_what_fits_only_when_a_host_is_filled_first_is_found() -> None:
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        (room("web-2", memory=99), "web-2 has 99 MB of memory left, 100 MB are needed"),
-        (room("web-2", disk=-5), "web-2 has 0 MB of disk left, 100 MB are needed"),
+        (room("web-2", memory=99), "web-2 has 99 MiB of memory left, 100 MiB are needed"),
+        (room("web-2", disk=-5), "web-2 has 0 MiB of disk left, 100 MiB are needed"),
         (room("web-2", tenants=frozenset({"a"})), "web-2 has data of a already"),
         (replace(room("web-2"), slots=frozenset({7})), "web-2 has another tenant with slot 7"),
     ],

@@ -191,7 +191,7 @@ def test_a_clone_without_memory_for_it_is_refused_before_anything_happens() -> N
     host = prepared(REHEARSED)
     host.write("/proc/meminfo", b"MemTotal: 4000000 kB\nMemAvailable:   65536 kB\n")
     host.calls.clear()
-    with pytest.raises(Refused, match="a rehearsal needs 128 MB of memory, but only 64 MB are free") as caught:
+    with pytest.raises(Refused, match="a rehearsal needs 128 MiB of memory, but only 64 MiB are free") as caught:
         run(host, REHEARSED.operation)
     assert "--no-rehearsal" in caught.value.hint
     assert "up" not in host.calls

@@ -42,7 +42,7 @@ def rehearsed(identifier: str, **more: Any) -> dict[str, Any]:
 def test_memory_that_an_upgrade_under_way_may_take_is_not_given_to_another() -> None:
     host = two_tenants()
     list(submit(host, rehearsed("operation-alice"), CALLER))
-    with pytest.raises(Refused, match=r"bob: a rehearsal needs 128 MB .* for alice \(operation-alice\)") as refused:
+    with pytest.raises(Refused, match=r"bob: a rehearsal needs 128 MiB .* for alice \(operation-alice\)") as refused:
         list(submit(host, rehearsed("operation-bob-1", **BOB), CALLER))
     assert refused.value.kind == "locked", "whoever waits for it does not try again"
     engine.carry_out(host, "operation-alice")

@@ -140,7 +140,7 @@ def test_nothing_is_excused_by_a_release_that_does_not_even_run() -> None:
     [
         (lambda host: run(host, simple("operation-000009", "stop")), "is stopped"),
         (lambda host: run(host, simple("operation-000009", "retire")), "not deployed"),
-        (lambda host: setattr(host, "free", 100 << 20), "MB are free"),
+        (lambda host: setattr(host, "free", 100 << 20), "MiB are free"),
     ],
 )
 def test_what_cannot_go_well_is_refused_and_nothing_is_touched(prepare: Any, what: str) -> None:
@@ -281,7 +281,7 @@ def test_an_image_that_would_fill_the_disk_is_refused(kind: str) -> None:
     wanted = LEAST_ROOM + 2 * UNPACKED * host.image_size
     host.free = wanted - 1
     said = refusal(host, kind)
-    assert f"beacon 2 needs {wanted // MEGABYTE} MB; launchpad prune" in said and "for images" in said
+    assert f"beacon 2 needs {wanted // MEGABYTE} MiB; launchpad prune" in said and "for images" in said
     host.free = wanted
     assert run(host, deploy_body("operation-000002", version(2)))["outcome"] == "done"
 

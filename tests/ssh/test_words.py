@@ -31,7 +31,7 @@ def test_a_line_is_tamed_where_it_is_words(line: dict[str, Any], told: dict[str,
 
 
 def test_plain_words_stay_as_they_are() -> None:
-    assert one_line("Grüße, 東京, 1 % of 3 MB") == "Grüße, 東京, 1 % of 3 MB"
+    assert one_line("Grüße, 東京, 1 % of 3 MiB") == "Grüße, 東京, 1 % of 3 MiB"
 
 
 def test_a_hint_of_a_host_is_shown_as_its_own() -> None:

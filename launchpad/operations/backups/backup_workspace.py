@@ -64,7 +64,7 @@ def back_up_workspace(
     text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
     found: dict[str, SavedWorkspace | LaunchpadError] = {}
     for target in targets:
-        how.progress(f"{target.name}: {len(text) >> 10} KB")
+        how.progress(f"{target.name}: {len(text) >> 10} KiB")
         try:
             told = with_password(task(workspace, target, NAME), PUBLIC)
             ask(target, told | {"do": "put", "text": text, "file": FILE}, how)
@@ -116,8 +116,8 @@ def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
             _add(tar, HISTORY, git.bundle())
     if out.tell() > MOST_BYTES:
         raise StateError(
-            f"{root}: the workspace and its Git history have {out.tell() >> 20} MB, more than the limit of "
-            f"{MOST_BYTES >> 20} MB",
+            f"{root}: the workspace and its Git history have {out.tell() >> 20} MiB, more than the limit of "
+            f"{MOST_BYTES >> 20} MiB",
             code="workspace-too-large",
             hint="keep the workspace in a Git repository of its own, without large files",
         )

@@ -440,7 +440,7 @@ class _Moving:
                 code="files-unreadable-by-tenant",
                 hint=f"change the owner of the files to {self.name}'s user on {self.source.name}, then try again",
             )
-        self.tell(f"copied {came.files} files, {came.bytes / 1e6:.1f} MB")
+        self.tell(f"copied {came.files} files, {came.bytes / (1 << 20):.1f} MiB")
         return came.bytes
 
     def _certificates(self) -> str:

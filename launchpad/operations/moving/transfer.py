@@ -51,7 +51,7 @@ class Bringing:
     version: str
     volumes: tuple[str, ...]
     disk_mb: int
-    """The generation's quota in MB."""
+    """The generation's quota in MiB."""
     release: str = ""
     base: str = ""
     """The id of a generation on the host from which only the differences are sent."""

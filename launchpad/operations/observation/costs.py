@@ -9,6 +9,7 @@ from launchpad.errors import LaunchpadError, StepFailed
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.runner.app_cost import CostsReply
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, record_from_json
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -62,7 +63,7 @@ def costs(workspace: Workspace, month: str, names: Sequence[str] = ()) -> SaidCo
         try:
             return record_from_json(CostsReply, said, "costs")
         except Refused as refused:
-            raise StepFailed(f"{name}: {refused.message}", hint=f"launchpad runner upgrade {name}") from refused
+            raise StepFailed(f"{name}: {refused.message}", hint=Next("runner upgrade", name)) from refused
 
     said = fanout(hosts, ask, threads=workspace.settings.parallel)
     known = [(host, item) for host, found in said.items() if isinstance(found, CostsReply) for item in found.tenants]

@@ -63,7 +63,7 @@ def place_for(fleet: Fleet, tenant: Tenant, release: Release, host: HostSeen, *,
     if asked and fleet.host(asked).name != own.name:
         there, reason = asked, "as requested"
     elif not asked and own.drill_host and free is not None and free < wanted:
-        reason = f"{own.name} has less free memory than the {wanted} MB that a clone may need"
+        reason = f"{own.name} has less free memory than the {wanted} MiB that a clone may need"
         there = str(own.drill_host)
     else:
         return RehearsalPlace(host=str(own.name), elsewhere=False)
@@ -170,7 +170,7 @@ class _Trying:
             self.blaming_there(but=self.home),
         ):
             came = bring(self.workspace, self.there, what, archive)
-        self.tell(guest, f"copied {came.files} files, {came.bytes / 1e6:.1f} MB")
+        self.tell(guest, f"copied {came.files} files, {came.bytes / (1 << 20):.1f} MiB")
         if archive.sent.unread:
             first = ", ".join(archive.sent.unreadable[:3])
             raise StateError(

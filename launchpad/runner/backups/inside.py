@@ -309,12 +309,12 @@ def _root(task: Task) -> str:
 
 
 def _restored(status: dict[str, Any]) -> None:
-    _progress(f"{int(100 * float(status.get('percent_done', 0)))} % of {int(status.get('total_bytes', 0)) >> 20} MB")
+    _progress(f"{int(100 * float(status.get('percent_done', 0)))} % of {int(status.get('total_bytes', 0)) >> 20} MiB")
 
 
 def _poured(total: int) -> None:
     if total >> 20 and not (total >> 20) % 16:
-        _progress(f"{total >> 20} MB")
+        _progress(f"{total >> 20} MiB")
 
 
 TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {

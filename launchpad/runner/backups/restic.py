@@ -192,7 +192,7 @@ def back_up(
 
     def tell(status: dict[str, Any]) -> None:
         done = int(100 * float(status.get("percent_done", 0)))
-        progress(f"{done} % of {int(status.get('total_bytes', 0)) >> 20} MB")
+        progress(f"{done} % of {int(status.get('total_bytes', 0)) >> 20} MiB")
 
     about = [f"--host={tenant}", *(f"--tag={tag}" for tag in tags)]
     words = ["backup", _RETRY_LOCK, "--group-by=host", *about, "--", *paths]

@@ -81,7 +81,7 @@ def make_bundle(desk: Desk, *, tenant: str, case: bytes, redacting: type[Redacto
     data = gzip.compress(text, 6, mtime=0)
     if len(data) > LARGEST:
         raise Refused(
-            f"the bundle has {len(data) >> 20} MB, more than {LARGEST >> 20}", code="bundle-too-large", kind="step"
+            f"the bundle has {len(data) >> 20} MiB, more than {LARGEST >> 20}", code="bundle-too-large", kind="step"
         )
     return Bundle(data=data, manifest=manifest, diagnoses=tuple(_diagnosis(item) for item in told))
 

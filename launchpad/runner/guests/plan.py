@@ -60,7 +60,7 @@ def judged_guest(
     check_volumes(host, release, files["compose.yaml"])
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
-        message = f"{tenant}: a copy of its data can take {release.disk_mb} MB, but only {room} MB are free"
+        message = f"{tenant}: a copy of its data can take {release.disk_mb} MiB, but only {room} MiB are free"
         raise Refused(message, code="no-room-for-copy", kind="state", hint=hint)
     check_clone(host, release, hint=hint)
     real = release.real_in_rehearsals

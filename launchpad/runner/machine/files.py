@@ -15,7 +15,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAMES, _ATTRIBUTE = 8 << 20, 15_000
 """A reserve file also gets so many bytes of attributes (at most half its size), each of which takes a leaf of Btrfs's
-tree: to exchange two names, Btrfs needs about 4 MB of metadata space."""
+tree: to exchange two names, Btrfs needs about 4 MiB of metadata space."""
 PARTIAL = ".launchpad-partial"
 """The suffix of a file that is being written; always the same, so that a kill leaves at most one such file."""
 

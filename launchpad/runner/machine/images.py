@@ -14,7 +14,7 @@ from launchpad.runner.machine.http import Answer, quote
 
 _SILENCE_SECONDS = 300
 _TELL_EVERY_SECONDS = 2.0
-_MEGABYTE = 1_000_000
+_MEGABYTE = 1 << 20
 _ASK_SECONDS = 30
 _ANONYMOUS = "com.docker.volume.anonymous"
 """Docker's label of anonymous volumes."""
@@ -87,7 +87,7 @@ def _follow(answer: Answer, image: str, progress: Progress) -> None:
         if _note(layers, news) and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             done, total = (sum(column) / _MEGABYTE for column in zip(*layers.values(), strict=True))
-            text = f"{done:.0f} of {total:.0f} MB" if done < total else f"{total:.0f} MB downloaded, unpacking"
+            text = f"{done:.0f} of {total:.0f} MiB" if done < total else f"{total:.0f} MiB downloaded, unpacking"
             if text != said:
                 progress(text)
             said = text

@@ -14,7 +14,7 @@ from launchpad.runner.system import Mounted, Storage, storage_source
 LABEL = "launchpad"
 _MB = 1024 * 1024
 _LEFT_MB = 1024
-"""MB that a preallocated file must leave free on the root disk."""
+"""MiB that a preallocated file must leave free on the root disk."""
 
 
 def storage() -> Mounted:
@@ -52,7 +52,7 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
         run(["systemctl", "reset-failed", "launchpad-storage.service"])
         succeed(["systemctl", "restart", "launchpad-storage.service"], seconds=120)
     elif wanted.loop_mb > here.size_mb:
-        progress(f"grow the storage to {wanted.loop_mb} MB")
+        progress(f"grow the storage to {wanted.loop_mb} MiB")
         succeed(["losetup", "--set-capacity", _mounted_device()])
         succeed(["btrfs", "filesystem", "resize", "max", paths.ROOT], seconds=300)
     if not storage().quotas:
@@ -69,8 +69,8 @@ def _preallocate(file: str, size_mb: int, progress: Progress) -> None:
     free = os.statvfs(path.parent)
     free_mb = free.f_bavail * free.f_frsize // _MB
     if free_mb < size_mb - now + _LEFT_MB:
-        raise Failed(f"the disk has {free_mb} MB free, not enough for {size_mb} MB of storage", code="disk-too-small")
-    progress(f"allocate {size_mb} MB on the disk")
+        raise Failed(f"the disk has {free_mb} MiB free, not enough for {size_mb} MiB of storage", code="disk-too-small")
+    progress(f"allocate {size_mb} MiB on the disk")
     succeed(["fallocate", f"--length={size_mb}MiB", file], seconds=600)
     path.chmod(0o600)
 

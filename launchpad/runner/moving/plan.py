@@ -88,7 +88,7 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     check_images(host, seen, release)
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
-        message = f"{release.tenant}: its data can take {release.disk_mb} MB, but only {room} MB are free"
+        message = f"{release.tenant}: its data can take {release.disk_mb} MiB, but only {room} MiB are free"
         raise Refused(message, code="no-room-for-data", kind="state", hint="free space, or choose another host")
     certified, others = _certified(release, secrets)
     if others:

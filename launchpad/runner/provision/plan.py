@@ -121,7 +121,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             if before["source"] != storage_source(step.device) or not before["quotas"]:
                 yield f"the tenants' storage is on {before['source'] or 'nothing'}, or has no quotas"
             elif before["size_mb"] < step.loop_mb:
-                yield f"the tenants' storage has {before['size_mb']} MB, not {step.loop_mb}"
+                yield f"the tenants' storage has {before['size_mb']} MiB, not {step.loop_mb}"
         case RunCaddy():
             yield from _text_changed(before["files"], {effects.COMPOSE: step.compose})
             if before["running"] != step.image:

@@ -107,7 +107,7 @@ class MakeStorage(Step):
 
     @property
     def title(self) -> str:
-        return f"create the storage ({self.device or f'{self.loop_mb} MB'})"
+        return f"create the storage ({self.device or f'{self.loop_mb} MiB'})"
 
 
 class RunCaddy(Step):

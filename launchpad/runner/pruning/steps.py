@@ -21,7 +21,7 @@ class RemoveImage(Step):
     @property
     def title(self) -> str:
         name, _, digest = self.image.rpartition("/")[2].partition("@sha256:")
-        return f"remove image {name.partition(':')[0]} {digest[:12]} ({self.size // MEGABYTE} MB)"
+        return f"remove image {name.partition(':')[0]} {digest[:12]} ({self.size // MEGABYTE} MiB)"
 
 
 class ClearUp(Step):

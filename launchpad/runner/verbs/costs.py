@@ -7,6 +7,7 @@ from typing import Any
 
 from launchpad.runner.app_cost import CostsReply, TenantCosts, costs_of, tenants_with_costs
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.metering.usage_log import MONTH
 from launchpad.runner.protocol import Refused, record_as_json
@@ -20,7 +21,7 @@ def costs(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict
     given = only(body, month=str, tenants=list)
     month, tenants = given["month"] or "", given["tenants"]
     if MONTH.fullmatch(month) is None:
-        raise Refused(f"month: {month[:20]!r} is not a month", hint="launchpad usage --month 2026-11 --costs")
+        raise Refused(f"month: {month[:20]!r} is not a month", code="month", hint=Next("usage", "--month", "2026-11"))
     found = []
     for name in tenants_with_costs(host):
         if tenants is None or name in tenants:

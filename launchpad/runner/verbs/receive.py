@@ -121,7 +121,7 @@ def judge(host: Host, wanted: Receiving) -> None:
         )
     room = max(0, host.room(paths.ROOT) - generation_records.LEAST_ROOM) >> 20
     if wanted.disk_mb > room:
-        message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MB, but only {room} MB are free for it"
+        message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MiB, but only {room} MiB are free for it"
         raise Refused(message, code="no-room-to-receive", kind="state", hint=MAKE_ROOM)
 
 
@@ -178,7 +178,7 @@ def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Ite
             come = 0
             if (room := host.room(paths.ROOT)) < generation_records.LEAST_ROOM:
                 least = generation_records.LEAST_ROOM >> 20
-                message = f"{tenant}: only {room >> 20} MB are free on this host, and {least} MB must stay free"
+                message = f"{tenant}: only {room >> 20} MiB are free on this host, and {least} MiB must stay free"
                 raise Refused(message, code="disk-reserve", kind="state", hint=MAKE_ROOM)
         yield line
 

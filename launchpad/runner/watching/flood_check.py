@@ -77,7 +77,7 @@ class FloodCheck(Check):
             return  # Docker is down, or the container was removed
         item.flood = then
         if then.share < 1.0:
-            speed = f"{item.rate / (1 << 20):.1f} MB a second"
+            speed = f"{item.rate / (1 << 20):.1f} MiB a second"
             message = f"{item.service} floods its log, {speed}{cost}: limited to {then.share:.1%} of its CPUs"
         else:
             message = f"the flood of {item.service}'s log is over{cost}: the limit of its CPUs is removed"

@@ -73,7 +73,7 @@ class MachineCheck(Check):
             yield Fact(Layer.disk, grade, item.message, item.hint, subject=item.what, value=float(item.free), unit="B")
         if not short:
             total, free = self.host.disk()
-            room = f"{free >> 20} of {total >> 20} MB are free for tenants' data"
+            room = f"{free >> 20} of {total >> 20} MiB are free for tenants' data"
             yield Fact(Layer.disk, Grade.ok, room, subject="data", value=float(free), unit="B", limit=float(total))
 
     def _inodes(self) -> Iterator[Fact]:
@@ -102,7 +102,7 @@ class MachineCheck(Check):
             total = int(found[1]) // 1024
             grade = _of_share(free / total)
             hint = "" if grade is Grade.ok else Next("usage", HERE)
-            left = f"{free} of {total} MB of memory are available"
+            left = f"{free} of {total} MiB of memory are available"
             mega = float(1 << 20)
             yield Fact(
                 Layer.memory, grade, left, hint, subject="memory", value=free * mega, unit="B", limit=total * mega

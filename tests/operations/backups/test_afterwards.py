@@ -69,7 +69,7 @@ def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> WorkOptions:
             case "put":
                 return {"result": {}}
         assert there is not None and given["password"] == there.password
-        progress("100 % of 1 MB")
+        progress("100 % of 1 MiB")
         content = {name: item.data for name, item in there.content[task["snapshot"]].items()}
         return {"result": {"bytes": written(Path(task["to"]), content, archive=task["archive"])}}
 

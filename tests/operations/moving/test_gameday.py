@@ -260,7 +260,7 @@ def test_what_has_no_place_is_told_before_anything_begins_and_counts_as_lost(pla
     memory(place.there, 300)
     what = planned(place)
     assert what.placed == {"alice": "web-2", "bob": "web-2"}
-    assert what.left == {"carol": "web-2 has 44 MB of memory left, 128 MB are needed"}
+    assert what.left == {"carol": "web-2 has 44 MiB of memory left, 128 MiB are needed"}
     assert "submit" not in place.hosts.asked[-3:]
     ended = gameday(place.workspace, what, confirm=what.digest)
     assert problems(ended) == {"alice": "", "bob": "", "carol": what.left["carol"]}

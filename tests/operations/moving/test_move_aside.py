@@ -214,7 +214,7 @@ def test_who_cannot_move_is_named_before_anything_happens_and_stays(night: Night
     aside = MovesAside(workspace=night.place.workspace, dns=night.zone)
     made = aside.plan("web-1")
     assert made.moving == {"alice": "web-2"}
-    assert made.staying == {"bob": "web-2 has 72 MB of memory left, 128 MB are needed"}
+    assert made.staying == {"bob": "web-2 has 72 MiB of memory left, 128 MiB are needed"}
     assert night.done().rebooted
     night.judge_home()
 

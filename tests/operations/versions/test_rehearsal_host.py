@@ -129,7 +129,7 @@ def test_it_is_rehearsed_there_and_then_done_here_without_another_rehearsal(plac
     assert what.as_json()["rehearsal"] == {
         "host": "web-2",
         "elsewhere": True,
-        "reason": "web-1 has less free memory than the 128 MB that a clone may need",
+        "reason": "web-1 has less free memory than the 128 MiB that a clone may need",
         "data_at_most_seconds": 21600,
     }
     done = upgraded(place, told.append)
@@ -260,7 +260,9 @@ def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) ->
     text = path.read_text()
     path.write_text(text.replace('"drill_host": "web-2", ', ""))
     try:
-        with pytest.raises(StateError, match="a rehearsal needs 128 MB of memory, but only 64 MB are free") as refused:
+        with pytest.raises(
+            StateError, match="a rehearsal needs 128 MiB of memory, but only 64 MiB are free"
+        ) as refused:
             upgraded(place)
     finally:
         path.write_text(text)
@@ -271,8 +273,8 @@ def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) ->
 @pytest.mark.parametrize("what", ["memory", "disk", "off", "bare", "data", "site"])
 def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(place: Place, what: str) -> None:
     words = {
-        "memory": "only 64 MB are free",
-        "disk": "MB are free",
+        "memory": "only 64 MiB are free",
+        "disk": "MiB are free",
         "off": "cannot connect",
         "bare": "accepts none of 1 keys",
         "data": "data or a site on this host",
@@ -381,7 +383,7 @@ def test_a_rollout_goes_the_same_way_and_says_so_before(place: Place, named: boo
         assert "up" in place.there.calls and "clone" not in place.here.calls
     else:
         assert (state.outcome, serves(place)) == ("failed", OLD)
-        assert "only 64 MB are free" in state.message and "drill_host" in state.hint
+        assert "only 64 MiB are free" in state.message and "drill_host" in state.hint
     nothing_stays(place)
 
 

@@ -133,7 +133,7 @@ def test_a_plan_shows_the_same_and_changes_nothing(host: MemoryHost) -> None:
     assert host.calls == []
     told = [step["title"] for step in answer["body"]["steps"]]
     assert "clean up after alice: 4 generations, 1 release, 2 rests" in told
-    assert f"remove image beacon {image('beacon:1-web').partition('@sha256:')[2][:12]} (50 MB)" in told
+    assert f"remove image beacon {image('beacon:1-web').partition('@sha256:')[2][:12]} (50 MiB)" in told
     assert set(answer["body"]["free"]) == {paths.ROOT, paths.DOCKER}
     prune(host)
     assert [step.title for step in Journal(host, IDENTIFIER).plan()[1:]] == told[1:]

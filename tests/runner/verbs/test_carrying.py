@@ -200,7 +200,7 @@ def test_the_room_that_undos_need_stays_free_whatever_comes() -> None:
     archive = pyrage.decrypt(sent(with_alice())[0], [KEY])
     host = a_host()
     host.free = generation_records.LEAST_ROOM + (63 << 20)
-    with pytest.raises(Refused, match="its data can take 64 MB, but only 63 MB are free for it") as refused:
+    with pytest.raises(Refused, match="its data can take 64 MiB, but only 63 MiB are free for it") as refused:
         received(host, archive)
     assert "launchpad prune" in refused.value.hint
     host.free = generation_records.LEAST_ROOM + (64 << 20)
@@ -212,7 +212,7 @@ def test_the_room_that_undos_need_stays_free_whatever_comes() -> None:
         yield json.dumps({"data": base64.b64encode(bytes(LOOK_BYTES)).decode()}).encode()
         yield from rest
 
-    with pytest.raises(Refused, match="only 511 MB are free on this host, and 512 MB must stay free"):
+    with pytest.raises(Refused, match="only 511 MiB are free on this host, and 512 MiB must stay free"):
         received(host, others_come())
     assert host.names(paths.TENANTS) == []
     host.free = generation_records.LEAST_ROOM + (64 << 20)

@@ -52,12 +52,12 @@ def test_the_host_says_who_it_is() -> None:
 def test_a_disk_that_is_short_is_a_problem_with_what_to_type() -> None:
     host = deployed()
     host.free = 100 << 20
-    assert observed(host)["host"]["problems"] == ["only 100 MB are free for images: launchpad prune"]
+    assert observed(host)["host"]["problems"] == ["only 100 MiB are free for images: launchpad prune"]
     host.disk_full = True
     said = observed(host)["host"]["problems"]
     assert said == [
-        "only 0 of 0 MB are free for tenants' data: launchpad prune",
-        "only 0 MB are free for images: launchpad prune",
+        "only 0 of 0 MiB are free for tenants' data: launchpad prune",
+        "only 0 MiB are free for images: launchpad prune",
     ]
 
 

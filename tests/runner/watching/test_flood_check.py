@@ -52,7 +52,7 @@ def test_the_container_that_floods_is_limited_and_nobody_else(watched: Watched) 
     assert watched.host.cpu_limits.keys() == {WEB}
     (fact,) = watched.check.health
     assert (fact.tenant, fact.grade, fact.subject) == ("alice", Grade.warning, "log-web")
-    assert watched.done == ["web floods its log, 0.5 MB a second: limited to 25.0% of its CPUs"]
+    assert watched.done == ["web floods its log, 0.5 MiB a second: limited to 25.0% of its CPUs"]
 
 
 def test_it_is_free_again_when_the_flood_is_over(watched: Watched) -> None:

@@ -21,7 +21,7 @@ _FILES = re.compile(
     r"|(?i:number of file watchers reached|inotify[^\n]{0,40}limit)"
 )
 _SHARED = re.compile(r"(?i)shared memory segment[^\n]{0,120}no space left|/dev/shm\b[^\n]{0,80}no space left")
-"""Docker gives a container 64 MB of it."""
+"""Docker gives a container 64 MiB of it."""
 
 
 def too_many_processes(collected: Collected) -> Iterator[Diagnosis]:

@@ -65,9 +65,9 @@ def host_memory(collected: Collected) -> Iterator[Diagnosis]:
     if isinstance(available, int) and total and available < min(FEW_MB, total // 20):
         yield Diagnosis(
             cause="host-memory",
-            message=f"the host has no memory left: {available} of {total} MB are available",
+            message=f"the host has no memory left: {available} of {total} MiB are available",
             hint=Next("usage", collected.host) + ", then " + Next("move", "TENANT", "--to", "HOST"),
-            evidence=(f"{available} of {total} MB available",),
+            evidence=(f"{available} of {total} MiB available",),
         )
 
 
@@ -77,7 +77,7 @@ def out_of_memory(collected: Collected) -> Iterator[Diagnosis]:
         if found := _out_of_memory(tenant):
             limit = tenant.get("memory", otherwise=[0, 0])[-1]
             room = f" of {limit >> 20} MiB" if limit else ""
-            more = "; OpenClaw needs 2 GB" if 0 < limit < LITTLE_MEMORY and _is_openclaw(tenant) else ""
+            more = "; OpenClaw needs 2 GiB" if 0 < limit < LITTLE_MEMORY and _is_openclaw(tenant) else ""
             yield Diagnosis(
                 cause="out-of-memory",
                 tenant=tenant.name,

@@ -32,7 +32,7 @@ def disk_full(collected: Collected) -> Iterator[Diagnosis]:
         told.add((total, free))  # one disk under two paths
         yield Diagnosis(
             cause="disk-full",
-            message=f"{_WHAT.get(path, path)} is full: {free >> 20} of {total >> 20} MB are free",
+            message=f"{_WHAT.get(path, path)} is full: {free >> 20} of {total >> 20} MiB are free",
             hint=Next("prune", collected.host),
             evidence=(f"{path}: {free} of {total} bytes free",),
         )
