@@ -153,7 +153,7 @@ def _host_row(said: HostSeen, heard: float) -> OverviewRow:
 def _tenant_row(item: Standing, said: HostSeen, heard: float) -> OverviewRow:
     health = tenant_health(item, said)
     state = item.state
-    if state == "healthy" and health.grade is not Grade.ok:  # no probe was asked here: the watch's facts decide
+    if state in ("healthy", "warning") and health.grade is not Grade.ok:  # no probe was asked: the watch's facts decide
         critical = {fact.layer for fact in health.facts if fact.grade is Grade.critical}
         state = "unhealthy" if critical.intersection(RUNNING) else "running"
     return _row(

@@ -16,8 +16,9 @@ from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.hint import Next
 
 STATES: Mapping[str, str] = {
-    "healthy": "runs, and every probe passes",
-    "warning": "runs and serves; a provider, a channel, or a name from outside does not answer",
+    "healthy": "runs, every probe passes, and its host found no problem of the tenant",
+    "warning": "runs; a provider, a channel or a name from outside does not answer, or its host found a problem, such "
+    "as a full quota or a missing certificate",
     "unhealthy": "should run, but a deciding probe fails",
     "broken": "died so often that the host no longer restarts it",
     "doubled": "also runs on a host that the inventory does not name: both copies write their own data",
@@ -200,7 +201,8 @@ def _state(has: TenantSeen) -> str:
         return "starting"
     if not has.ready or not has.traffic_open:
         return "unhealthy"
-    return "healthy" if all(probe.ok for probe in has.probes) and not any(_outside(has)) else "warning"
+    well = all(probe.ok for probe in has.probes) and not any(_outside(has)) and not has.findings
+    return "healthy" if well else "warning"
 
 
 def _outside(has: TenantSeen) -> Iterator[Fact]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, InventoryError
-from launchpad.plan.observed import TenantSeen
+from launchpad.plan.observed import FindingSeen, TenantSeen
 from launchpad.plan.standing import STATES, STILL, TROUBLE, standings
 from launchpad.plan.wanted import Wanted
 from launchpad.runner.facts import Fact, Grade, Layer
@@ -56,6 +56,15 @@ def test_every_state_has_its_word(wanted: Wanted, seen: TenantSeen | None, state
     assert remark in "; ".join(found.remarks)
     assert bool(remark) == bool(found.remarks)
     assert state in STATES
+
+
+@pytest.mark.parametrize("subject", ["disk", "certificate", "backup"])
+def test_nobody_with_a_problem_is_called_healthy(subject: str) -> None:
+    found = FindingSeen(subject=subject, message="its data uses 100 % of its quota", hint="", since=0.0)
+    (item,) = standings([want()], host(has(findings=(found,))), inventory=ALICE)
+    assert (item.state, item.good) == ("warning", False)
+    (item,) = standings([want()], host(has(findings=(found,), traffic_open=False)), inventory=ALICE)
+    assert item.state == "unhealthy"
 
 
 def test_a_refused_key_is_a_warning_with_what_to_type() -> None:
