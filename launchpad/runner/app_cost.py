@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
-from launchpad.runner.record import Record
+from launchpad.runner.wire.cost_bodies import AppCosts, DayCost
 
 if TYPE_CHECKING:
     from launchpad.runner.host import Files
@@ -27,38 +26,6 @@ MOST_COST, MOST_TOKENS = 1e6, 10**13
 """Of one day: more is no answer."""
 _DAY = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _KEYS = {"date", "cost", "tokens", "unpriced"}
-
-
-class DayCost(Record):
-    """One day, as the app says."""
-
-    cost_usd: float
-    tokens: int
-    unpriced: int
-    """Entries for which the app knows no price: the cost is too low by them."""
-
-
-class AppCosts(Record):
-    """Of one tenant."""
-
-    asked: float = 0.0
-    """When the app answered last, by the host's clock."""
-    problem: str = ""
-    """Why the last try brought nothing; empty when it did."""
-    days: Mapping[str, DayCost] = MappingProxyType({})
-
-
-class TenantCosts(Record):
-    """What one tenant's app says."""
-
-    tenant: str
-    costs: AppCosts
-
-
-class CostsReply(Record):
-    """What the apps on a host say."""
-
-    tenants: tuple[TenantCosts, ...]
 
 
 def days_of(text: str) -> dict[str, DayCost]:

@@ -13,8 +13,6 @@ from launchpad.runner.app_cost import (
     MOST_COST,
     MOST_DAYS,
     MOST_TOKENS,
-    AppCosts,
-    DayCost,
     costs_of,
     days_of,
     keep_costs,
@@ -22,6 +20,7 @@ from launchpad.runner.app_cost import (
 )
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.costs import costs
+from launchpad.runner.wire.cost_bodies import AppCosts, DayCost
 from tests.memory.host import MemoryHost
 from tests.runner.verbs.view import CALLER, answer
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from launchpad.errors import LaunchpadError, StepFailed
+from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
-from launchpad.runner.app_cost import CostsReply
-from launchpad.runner.hint import Next
-from launchpad.runner.protocol import Refused, record_from_json
+from launchpad.runner.wire.cost_bodies import CostsReply, ReadCosts
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -57,15 +56,13 @@ def costs(workspace: Workspace, month: str, names: Sequence[str] = ()) -> SaidCo
     }
     tenants = [name for name in names if name not in hosts]
 
-    def ask(name: str) -> CostsReply:
-        with hosts_of(workspace).reach(hosts[name]) as runner:
-            said = runner.ask("costs", {"month": month, "tenants": tenants or None}, seconds=SECONDS)
-        try:
-            return record_from_json(CostsReply, said, "costs")
-        except Refused as refused:
-            raise StepFailed(f"{name}: {refused.message}", hint=Next("runner upgrade", name)) from refused
+    asked = ReadCosts(month=month, tenants=tuple(tenants) or None)
 
-    said = fanout(hosts, ask, threads=workspace.settings.parallel)
+    def look(name: str) -> CostsReply:
+        with hosts_of(workspace).reach(hosts[name]) as runner:
+            return ask(runner, asked, seconds=SECONDS)
+
+    said = fanout(hosts, look, threads=workspace.settings.parallel)
     known = [(host, item) for host, found in said.items() if isinstance(found, CostsReply) for item in found.tenants]
     days = [
         SaidCost(

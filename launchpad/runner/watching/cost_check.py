@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import booting, cell, paths
 from launchpad.runner.account import Finding
-from launchpad.runner.app_cost import ACTION, AppCosts, costs_of, days_of, keep_costs, learned
+from launchpad.runner.app_cost import ACTION, costs_of, days_of, keep_costs, learned
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from launchpad.runner.account import Account
     from launchpad.runner.protocol import Action
     from launchpad.runner.view import View
+    from launchpad.runner.wire.cost_bodies import AppCosts
 
 DAY_SECONDS, AGAIN_SECONDS = 86_400.0, 600.0
 """From answer to answer, and after a try without one."""
