@@ -155,7 +155,10 @@ def _tenant_row(item: Standing, said: HostSeen, heard: float) -> OverviewRow:
     state = item.state
     if state in ("healthy", "warning") and health.grade is not Grade.ok:  # no probe was asked: the watch's facts decide
         critical = {fact.layer for fact in health.facts if fact.grade is Grade.critical}
-        state = "unhealthy" if critical.intersection(RUNNING) else "running"
+        if critical.intersection(RUNNING):
+            state = "unhealthy"
+        elif critical or state == "healthy":
+            state = "running"
     return _row(
         said.host,
         item.tenant,
