@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launchpad.runner import booting, cell, engine, paths, plan, reviving, slots
+from launchpad.runner import booting, cell, engine, paths, reviving, slots
 from launchpad.runner.host import Busy, Failed, HalfNetwork, Host
 from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.moving import tombstone
 from launchpad.runner.protocol import Release
+from launchpad.runner.tenant_record import read_tenant
 
 AT_ONCE = 3
 STAGGER_SECONDS = 15.0
@@ -133,12 +134,12 @@ def start(host: Host, name: str, *, who: str) -> Starting | None:
     open: its undo may be pending with a newer release's data, or its plan was made while the tenant was down."""
     with host.lock(f"tenant-{name}", {"who": who, "kind": who, "since": host.now()}):
         _refuse_while_open(host, f"tenant-{name}")
-        record = plan.read_record(host, name)
-        if record is None or not record["running"] or record["retired"] or not tombstone.may_run(host, record):
+        record = read_tenant(host, name)
+        if record is None or not record.is_to_run or not tombstone.may_run(host, record):
             return None
-        side = record["side"]
-        cell.start(host, tenant=name, short=record["started"], side=side)
-        return Starting(cell.read_release(host, name, record["release"]), side, host.elapsed())
+        side = record.side
+        cell.start(host, tenant=name, short=record.started, side=side)
+        return Starting(cell.read_release(host, name, record.release), side, host.elapsed())
 
 
 def _refuse_while_open(host: Host, name: str) -> None:
@@ -166,8 +167,8 @@ def let_in(host: Host, item: Starting, *, who: str) -> bool:
             _refuse_while_open(host, f"tenant-{tenant}")
             if late:
                 _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is opened anyway")
-            record = plan.read_record(host, tenant)
-            if record and record["running"] and record["side"] == item.side:
+            record = read_tenant(host, tenant)
+            if record and record.running and record.side == item.side:
                 host.open_traffic([slots.address(slot, index, item.side) for index in range(slots.MOST_SERVICES)])
     except Failed as failed:
         _say(f"{tenant}: {failed.message}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from launchpad.runner import cell, paths
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.log_redaction import LogRedaction, values_in
-from launchpad.runner.plan import read_record
+from launchpad.runner.tenant_record import read_tenant
 
 
 class LogSecrets:
@@ -38,15 +38,15 @@ class LogSecrets:
     def _in_use(self, tenant: str, seen: set[str]) -> set[tuple[str, int]]:
         """The name and the version of each secret in use, whose value is added to `seen`."""
         try:
-            record = read_record(self._host, tenant)
+            record = read_tenant(self._host, tenant)
         except Failed:
             return set()  # a damaged record
         if record is None:
             return set()
-        folder = paths.secrets(tenant, record["started"])
-        values = {name: self._host.read(f"{folder}/{name}") or b"" for name in record["secrets"]}
+        folder = paths.secrets(tenant, record.started)
+        values = {name: self._host.read(f"{folder}/{name}") or b"" for name in record.secrets}
         seen.update(value.decode(errors="replace") for value in values.values())
-        return {(name, version) for name, version in record["secrets"].items() if values[name]}
+        return {(name, version) for name, version in record.secrets.items() if values[name]}
 
     def _open(self, path: str, name: str) -> str:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,9 +24,9 @@ from launchpad.runner.hint import Next
 from launchpad.runner.host import Busy, Container, Failed, HalfNetwork
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.reviving import revive_docker
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import TenantRecord, read_tenant
 from launchpad.runner.view import View
 from launchpad.runner.waiting import OUT_OF_MEMORY
 from launchpad.runner.watching.check import Check
@@ -225,12 +225,12 @@ class Watcher:
         """Whether each tenant's containers run, except for a tenant that an operation holds."""
         for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
             with suppress(Failed, ValueError, KeyError, TypeError):  # a damaged record, which other checks report
-                record = read_record(self._host, name)
-                if record is None or record["retired"] or not (record["running"] and may_run(self._host, record)):
+                record = read_tenant(self._host, name)
+                if record is None or not (record.is_to_run and may_run(self._host, record)):
                     continue
                 if self._host.lock_owner(f"tenant-{name}") is not None or self._has_open_operation(name):
                     continue
-                mine = [item for item in containers if item.tenant == name and item.side == record["side"]]
+                mine = [item for item in containers if item.tenant == name and item.side == record.side]
                 yield self._process(name, mine)
 
     def _process(self, tenant: str, mine: Sequence[Container]) -> Fact:
@@ -297,11 +297,11 @@ class Watcher:
     def _lacks_containers(self, name: str, mine: Sequence[Container]) -> bool:
         """Whether the tenant should run and lacks its network or a service's container on the serving side. False with
         an open operation or a tripped breaker."""
-        record = read_record(self._host, name)
+        record = read_tenant(self._host, name)
         if record is None or not self._may_run(record):
             return False
-        wanted = read_manifest(self._host, name, record["started"])
-        have = {item.service for item in mine if item.side == record["side"]}
+        wanted = read_manifest(self._host, name, record.started)
+        have = {item.service for item in mine if item.side == record.side}
         whole = wanted and have.issuperset(wanted.services) and cell.network(name) in self._networks
         return not whole and not self._has_open_operation(name)
 
@@ -394,17 +394,17 @@ class Watcher:
 
     def _is_meant_to_run(self, item: Container) -> bool:
         """Whether this container should run by the tenant's record, and no breaker is tripped."""
-        record = read_record(self._host, item.tenant)
+        record = read_tenant(self._host, item.tenant)
         if record is None or not self._may_run(record):
             return False
-        return bool(item.side == record["side"] and item.release == record["started"])
+        return bool(item.side == record.side and item.release == record.started)
 
-    def _may_run(self, record: Mapping[str, Any]) -> bool:
-        if booting.is_going_on(self._host) and record["tenant"] not in booting.seen_to(self._host):
+    def _may_run(self, record: TenantRecord) -> bool:
+        if booting.is_going_on(self._host) and record.tenant not in booting.seen_to(self._host):
             return False  # the boot starts the tenant after it has filled the secrets
-        if not record["running"] or record["retired"] or not may_run(self._host, record):
+        if not record.is_to_run or not may_run(self._host, record):
             return False
-        return self._host.read(_breaker(record["tenant"])) is None
+        return self._host.read(_breaker(record.tenant)) is None
 
     def _has_open_operation(self, tenant: str) -> bool:
         """Whether an operation on the tenant runs or was left open by a dead runner: the operation, or its undo, starts

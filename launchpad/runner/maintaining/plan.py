@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from launchpad.runner import paths, plan, slots
+from launchpad.runner import paths, slots
 from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import open_journals
@@ -15,6 +15,7 @@ from launchpad.runner.provision.steps import LookAgain
 from launchpad.runner.step import Step
 from launchpad.runner.steps import Commit
 from launchpad.runner.system import ProvisionHost
+from launchpad.runner.tenant_record import read_tenant
 
 
 def accepted(host: ProvisionHost, operation: Mapping[str, Any]) -> list[Step]:
@@ -59,7 +60,7 @@ def _refuse_while_open(host: Host) -> None:
 
 def _runs(host: Host, tenant: str) -> bool:
     try:
-        record = plan.read_record(host, tenant)
+        record = read_tenant(host, tenant)
     except Failed:
         return False  # its record is damaged: nobody can stop and start it in order
-    return bool(record and record["running"] and not record["retired"])
+    return bool(record and record.is_to_run)

@@ -16,9 +16,9 @@ from launchpad.runner.facts import WORSE, Fact, Grade, Layer, fact_from_json, fa
 from launchpad.runner.host import Failed
 from launchpad.runner.metering.meter import read_state
 from launchpad.runner.metering.metric_list import METRICS
-from launchpad.runner.plan import read_record
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import read_tenant
 
 if TYPE_CHECKING:
     from launchpad.runner.view import View
@@ -121,11 +121,11 @@ def _of_fact(fact: Fact, value: float) -> Iterator[Sample]:
 def _of_tenants(host: View) -> Iterator[Sample]:
     for tenant in filter(is_tenant_name, host.names(paths.TENANTS)):
         with suppress(Failed, ValueError, KeyError, TypeError):  # a damaged record, which the watch reports
-            record = read_record(host, tenant)
-            if record is None or record["retired"]:
+            record = read_tenant(host, tenant)
+            if record is None or record.retired:
                 continue
-            yield "tenant_running", {"tenant": tenant}, int(record["running"])
-            about = {"app": record.get("app", ""), "version": record.get("version", ""), "release": record["started"]}
+            yield "tenant_running", {"tenant": tenant}, int(record.running)
+            about = {"app": record.app, "version": record.version, "release": record.started}
             yield "tenant_info", {"tenant": tenant, **about}, 1
 
 

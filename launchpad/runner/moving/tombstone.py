@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from launchpad.runner import paths
 from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.slots import FIRST_EPOCH
+
+if TYPE_CHECKING:
+    from launchpad.runner.tenant_record import TenantRecord
 
 
 class Tombstone(Record):
@@ -101,10 +104,10 @@ def refuse_earlier(record: Mapping[str, Any] | None, *, tenant: str, epoch: int)
         )
 
 
-def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
+def may_run(host: TombstoneReading, record: TenantRecord) -> bool:
     """Whether the deployed tenant may be started: not after it left, and not with an unreadable tombstone."""
     try:
-        return in_force(host, record, tenant=record["tenant"], slot=record["slot"]) is None
+        return in_force(host, None, tenant=record.tenant, slot=record.slot, epoch=record.epoch) is None
     except Refused:
         return False
 

@@ -14,8 +14,8 @@ from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed
 from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import read_tenant
 from launchpad.runner.view import View
 from launchpad.runner.watching.check import Check
 
@@ -107,12 +107,12 @@ def names_served(host: View) -> Iterator[tuple[str, str]]:
     """Each domain that Caddy serves for a tenant of this host, and the tenant."""
     for tenant in filter(is_tenant_name, host.names(paths.TENANTS)):
         try:
-            record = read_record(host, tenant)
+            record = read_tenant(host, tenant)
         except Failed:
             continue  # still check the other tenants' names
-        if record is None or record["retired"] or host.read(paths.site(tenant)) is None or not may_run(host, record):
+        if record is None or record.retired or host.read(paths.site(tenant)) is None or not may_run(host, record):
             continue
-        for domain in record["domains"]:
+        for domain in record.domains:
             yield domain, tenant
 
 

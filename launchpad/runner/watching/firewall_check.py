@@ -18,9 +18,9 @@ from launchpad.runner.facts import Layer
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.provision.reverts import CONFIRMED, pending
 from launchpad.runner.provision.reverts import FIREWALL as FILE
+from launchpad.runner.tenant_record import TenantRecord, read_tenant
 from launchpad.runner.view import Gate, RulesetChange
 from launchpad.runner.watching.check import POLL_SECONDS, Check
 
@@ -248,43 +248,43 @@ class FirewallCheck(Check):
 
     def _settle(self, name: str, gate: Gate) -> None:
         """Correct the gate's elements for the tenant to its serving side, unless an operation holds the tenant."""
-        record = read_record(self.host, name)
+        record = read_tenant(self.host, name)
         if record is None or self._is_right(record, gate):
             return
         with self.host.lock(f"tenant-{name}", {"who": "watch", "kind": "gate", "since": self.host.now()}):
-            record = read_record(self.host, name)
+            record = read_tenant(self.host, name)
             if record is None or f"tenant-{name}" in open_subjects(self.host):
                 return
             now = self._filter.gate()
             if self._is_right(record, now):
                 return
             opened, ports = self._serving(record)
-            everybody = _addresses(record["slot"], "a") | _addresses(record["slot"], "b")
+            everybody = _addresses(record.slot, "a") | _addresses(record.slot, "b")
             self.host.close_traffic(sorted((now.open & everybody) - opened))
             self.host.open_traffic(sorted(opened - now.open))
             if ports is not None:
-                self.host.let_out(sorted(_addresses(record["slot"], record["side"])), ports)
+                self.host.let_out(sorted(_addresses(record.slot, record.side)), ports)
         self.note(
             f"{self.blamed(GATE)} changed the addresses in the traffic gate; the watch corrected them", tenant=name
         )
 
-    def _is_right(self, record: Mapping[str, Any], gate: Gate) -> bool:
+    def _is_right(self, record: TenantRecord, gate: Gate) -> bool:
         opened, ports = self._serving(record)
-        everybody = _addresses(record["slot"], "a") | _addresses(record["slot"], "b")
-        side = _addresses(record["slot"], record["side"])
+        everybody = _addresses(record.slot, "a") | _addresses(record.slot, "b")
+        side = _addresses(record.slot, record.side)
         mail = {item for item in gate.mail if item[0] in side}
         wanted = mail if ports is None else {(address, port) for address in side for port in ports}
         return gate.open & everybody == opened and mail == wanted
 
-    def _serving(self, record: Mapping[str, Any]) -> tuple[frozenset[IPv4Address], Sequence[int] | None]:
+    def _serving(self, record: TenantRecord) -> tuple[frozenset[IPv4Address], Sequence[int] | None]:
         """The tenant's addresses that should get traffic, and the mail ports that its release may reach; None when its
         release cannot be read."""
-        serves = record["running"] and not record["retired"] and may_run(self.host, record)
+        serves = record.is_to_run and may_run(self.host, record)
         try:
-            ports = cell.read_release(self.host, record["tenant"], record["started"]).egress_ports
+            ports = cell.read_release(self.host, record.tenant, record.started).egress_ports
         except Failed:
             ports = None
-        return _addresses(record["slot"], record["side"]) if serves else frozenset(), ports
+        return _addresses(record.slot, record.side) if serves else frozenset(), ports
 
 
 def _addresses(slot: int, side: slots.Side) -> frozenset[IPv4Address]:

@@ -13,8 +13,8 @@ from launchpad.runner.account import Finding
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed
-from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import read_tenant
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.flooding import Flood, judged
 
@@ -87,11 +87,11 @@ class FloodCheck(Check):
         """The containers that should run, and what is known of them."""
         for tenant in filter(is_tenant_name, self.host.names(paths.TENANTS)):
             try:
-                record = read_record(self.host, tenant)
-                if record is None or not record["running"]:
+                record = read_tenant(self.host, tenant)
+                if record is None or not record.running:
                     continue
-                for service, cpus in self._services(tenant, record["started"]):
-                    container = f"{cell.project(tenant, record['side'])}-{service}-1"
+                for service, cpus in self._services(tenant, record.started):
+                    container = f"{cell.project(tenant, record.side)}-{service}-1"
                     known = self._known.get(container)
                     if known is None or known.reader.is_gone() or known.cpus != cpus:
                         known = self._new(container, tenant, service, cpus)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from launchpad.runner import paths
 from launchpad.runner.account import Finding
@@ -15,8 +15,8 @@ from launchpad.runner.host import Container, Failed
 from launchpad.runner.metering.exposition import export
 from launchpad.runner.metering.meter import Meter, Room
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import TenantRecord, read_tenant
 from launchpad.runner.watching.check import Check
 
 if TYPE_CHECKING:
@@ -61,20 +61,20 @@ class RoomCheck(Check):
             memory = {}  # Docker is down, which other checks report
         for tenant in filter(is_tenant_name, self.host.names(paths.TENANTS)):
             try:
-                record = read_record(self.host, tenant)
+                record = read_tenant(self.host, tenant)
             except Failed:
                 continue  # still check the other tenants
             if record is None or not self.host.has_data(paths.data(tenant)):
                 continue
             used, quota = self.host.quota(paths.data(tenant))
             facts[tenant] = {"disk": [used, quota], "memory": memory.get(tenant, [0, 0])}
-            if record["retired"]:
+            if record.retired:
                 continue
             if may_run(self.host, record):
                 used_memory, limit = memory.get(tenant, (0, 0))
-                rooms[tenant] = Room(slot=record["slot"], disk=used, memory=used_memory, memory_limit=limit)
+                rooms[tenant] = Room(slot=record.slot, disk=used, memory=used_memory, memory_limit=limit)
             health += _backups(self.host, tenant, record, known.get(tenant))
-            if quota and record["running"]:
+            if quota and record.running:
                 grade, what = _full(used, quota)
                 if grade is not Grade.ok:
                     findings.append(Finding("disk", what, Next("usage", HERE), tenant=tenant))
@@ -104,12 +104,12 @@ def _full(used: int, quota: int) -> tuple[Grade, str]:
     return Grade.ok, f"its data has room in its quota of {quota >> 20} MiB"
 
 
-def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | None) -> Iterator[Fact]:
+def _backups(host: View, tenant: str, record: TenantRecord, every: int | None) -> Iterator[Fact]:
     """The age of its newest backup, and of the last proof. Late is what the inventory says, and a proof that is old."""
     now, plain = host.now(), Fact(Layer.data, Grade.ok, "", tenant=tenant, unit="s")
     backed_up, proven = backed_up_at(host, tenant), proven_at(host, tenant)
-    if every and record["running"]:
-        age = max(0.0, now - (record.get("at", now) if backed_up is None else backed_up))
+    if every and record.running:
+        age = max(0.0, now - (record.at if backed_up is None else backed_up))
         grade = lateness(age, every)
         message = "has no backup" if backed_up is None else f"was backed up {age / 3600:.0f} h ago"
         hint = "" if grade is Grade.ok else Next("backup", tenant)
@@ -119,7 +119,7 @@ def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | No
         yield plain.but(message="was backed up", subject="backup", value=max(0.0, now - backed_up))
     if proven is not None:
         age = max(0.0, now - proven)
-        old = age > OLD_PROOF_SECONDS and record["running"]
+        old = age > OLD_PROOF_SECONDS and record.running
         message = f"a backup was proven {age / DAY:.0f} days ago" if old else "a backup was proven"
         grade, hint = (Grade.warning, Next("drill", tenant)) if old else (Grade.ok, "")
         yield plain.but(grade=grade, message=message, hint=hint, subject="proof", value=age)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from launchpad.runner import booting, cell, paths, slots
 from launchpad.runner.account import Finding
@@ -23,9 +23,9 @@ from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Action, Probe, Release
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import TenantRecord, read_tenant
 from launchpad.runner.verbs.observe import served_names
 from launchpad.runner.watching.app_answer import CHECK, REFUSED, app_facts
 from launchpad.runner.watching.app_memory import has_memory
@@ -139,7 +139,7 @@ class TenantCheck(Check):
             if self._is_held(case.tenant):
                 case.forget()
                 return
-            release = cell.read_release(self.host, case.tenant, record["started"])
+            release = cell.read_release(self.host, case.tenant, record.started)
             self._ask_ready(case, release, record)
             if case.ready and case.ready[0].grade is Grade.ok:
                 self._ask_edge(case, release, record)
@@ -150,10 +150,10 @@ class TenantCheck(Check):
 
     # --- who is asked at all
 
-    def _record(self, tenant: str) -> Mapping[str, Any] | None:
+    def _record(self, tenant: str) -> TenantRecord | None:
         """The tenant's record; None for a tenant that is not to run, or that nobody has started yet."""
-        record = read_record(self.host, tenant)
-        if record is None or not record["running"] or record["retired"] or not may_run(self.host, record):
+        record = read_tenant(self.host, tenant)
+        if record is None or not record.is_to_run or not may_run(self.host, record):
             return None
         if booting.is_going_on(self.host) and tenant not in booting.seen_to(self.host):
             return None
@@ -166,7 +166,7 @@ class TenantCheck(Check):
 
     # --- ready
 
-    def _ask_ready(self, case: AskedTenant, release: Release, record: Mapping[str, Any]) -> None:
+    def _ask_ready(self, case: AskedTenant, release: Release, record: TenantRecord) -> None:
         begun = self.host.elapsed()
         failing = self._failing(release, record, ("ready",))
         if not failing:
@@ -176,7 +176,7 @@ class TenantCheck(Check):
             case.ready = tuple(fact.but(at=case.answered) for fact in (ready, *self._others(case, release, record)))
             return
         case.ready_at = self.host.elapsed() + SOON_SECONDS - LOOK_SECONDS
-        mine = [item for item in self.host.containers(case.tenant) if item.side == record["side"]]
+        mine = [item for item in self.host.containers(case.tenant) if item.side == record.side]
         if not _all_run(mine, release):
             case.forget()  # that a process died is seen, and mended, by whoever watches the containers
             return
@@ -203,7 +203,7 @@ class TenantCheck(Check):
         if is_to_restart(misses=case.misses, seconds=now - case.missed, restarts=case.restarts, now=now):
             self._restart(case, release, record, failing)
 
-    def _failing(self, release: Release, record: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
+    def _failing(self, release: Release, record: TenantRecord, kinds: Sequence[str]) -> list[str]:
         """What each probe of these kinds says that does not hold."""
         found = []
         for probe in release.probes:
@@ -213,12 +213,12 @@ class TenantCheck(Check):
                     found.append(_said(probe, status))
         return found
 
-    def _answer(self, probe: Probe, release: Release, record: Mapping[str, Any]) -> int:
+    def _answer(self, probe: Probe, release: Release, record: TenantRecord) -> int:
         index = [service.name for service in release.services].index(probe.service)
-        where = slots.address(record["slot"], index, record["side"])
+        where = slots.address(record.slot, index, record.side)
         return self.host.get(where, probe.port, probe.path, seconds=ANSWER_SECONDS)
 
-    def _others(self, case: AskedTenant, release: Release, record: Mapping[str, Any]) -> Iterable[Fact]:
+    def _others(self, case: AskedTenant, release: Release, record: TenantRecord) -> Iterable[Fact]:
         """The probes that warn: nobody restarts anything for them."""
         for probe in release.probes:
             if probe.kind in ("provider", "channel"):
@@ -235,12 +235,12 @@ class TenantCheck(Check):
 
     # --- restarting
 
-    def _restart(self, case: AskedTenant, release: Release, record: Mapping[str, Any], failing: Sequence[str]) -> None:
+    def _restart(self, case: AskedTenant, release: Release, record: TenantRecord, failing: Sequence[str]) -> None:
         """Stop and start its containers, unless somebody else has the tenant or changed it meanwhile."""
         tenant, now = case.tenant, self.host.elapsed()
         seconds = now - (case.missed or now)
         owner = {"who": "watch", "kind": "restart", "since": self.host.now()}
-        project = cell.project(tenant, record["side"])
+        project = cell.project(tenant, record.side)
         try:
             with self.host.lock(f"tenant-{tenant}", owner):
                 if self._record(tenant) != record or f"tenant-{tenant}" in open_subjects(self.host):
@@ -262,10 +262,10 @@ class TenantCheck(Check):
 
     # --- edge
 
-    def _ask_edge(self, case: AskedTenant, release: Release, record: Mapping[str, Any]) -> None:
+    def _ask_edge(self, case: AskedTenant, release: Release, record: TenantRecord) -> None:
         if case.edge_at > self.host.elapsed() or not release.web:
             return
-        names = [name for name in record["domains"] if valid(self.host, name) is not None]
+        names = [name for name in record.domains if valid(self.host, name) is not None]
         try:
             served = self._served(names)
         except Failed:
@@ -309,14 +309,14 @@ class TenantCheck(Check):
 
     # --- provider and channel
 
-    def _ask_app(self, case: AskedTenant, release: Release, record: Mapping[str, Any]) -> None:
+    def _ask_app(self, case: AskedTenant, release: Release, record: TenantRecord) -> None:
         """Run the app's own check when its time has come, or when the app wrote that a key was refused."""
         action = next((item for item in release.actions if item.name == CHECK), None)
         if action is None:
             case.app = ()
             return
         now = self.host.elapsed()
-        container = f"{cell.project(case.tenant, record['side'])}-{action.service}-1"
+        container = f"{cell.project(case.tenant, record.side)}-{action.service}-1"
         if case.check_at is None:
             case.check_at = now + case.share * FIRST_CHECK_SECONDS
             case.heard = self.host.now()

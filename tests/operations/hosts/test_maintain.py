@@ -23,8 +23,8 @@ from launchpad.runner.account import Account
 from launchpad.runner.alerting.state import silences
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import read_tenant
 from launchpad.runner.verbs.silence import silence
 from launchpad.workspace import Workspace
 from tests.memory.effects import Killed
@@ -59,10 +59,10 @@ def watched(host: FleetHost) -> None:
     """What the host's watch sees now."""
     facts = [Fact(Layer.docker, Grade.ok, "Docker answers", subject="engine")]
     for name in filter(is_tenant_name, host.names("/srv/launchpad/tenants")):
-        record = read_record(host, name) or {"domains": [name]}
-        if "tenant" in record and (record["retired"] or not may_run(host, record)):
+        record = read_tenant(host, name)
+        if record is not None and (record.retired or not may_run(host, record)):
             continue
-        well = host.request(record["domains"][0]) not in ("held", "refused") and name not in host.hung
+        well = host.request(record.domains[0] if record else name) not in ("held", "refused") and name not in host.hung
         grade, message = (Grade.ok, "answers") if well else (Grade.critical, "does not answer")
         facts.append(Fact(Layer.ready, grade, message, tenant=name, subject="ready"))
     Account(host, ("watch",)).see("watch", [], {}, facts)

@@ -17,6 +17,7 @@ from launchpad.runner.moving.tombstone import Tombstone, in_force, may_run
 from launchpad.runner.plan import read_record, see
 from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.steps import Commit
+from launchpad.runner.tenant_record import read_tenant
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
 from tests.memory.effects import Killed, moments
@@ -93,7 +94,8 @@ def test_the_watcher_does_not_start_who_left() -> None:
 def test_a_damaged_tombstone_starts_nothing() -> None:
     host, _ = departed()
     host.write(paths.tombstone("alice"), b"{")
-    assert not may_run(host, read_record(host, "alice") or {})
+    record = read_tenant(host, "alice")
+    assert record is not None and not may_run(host, record)
 
 
 def test_an_earlier_tenant_of_the_same_name_forbids_nothing() -> None:
