@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from launchpad.runner import booting, cell, paths
 from launchpad.runner.account import Finding
@@ -11,8 +11,8 @@ from launchpad.runner.app_cost import ACTION, costs_of, days_of, keep_costs, lea
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
-from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.tenant_record import TenantRecord, read_tenant
 from launchpad.runner.watching.app_memory import has_memory
 from launchpad.runner.watching.check import Check
 
@@ -56,14 +56,14 @@ class CostCheck(Check):
     def _ask(self, tenant: str) -> bool:
         """Whether its app was asked."""
         try:
-            record = read_record(self.host, tenant)
+            record = read_tenant(self.host, tenant)
             if record is None or not self._runs(tenant, record):
                 return False
-            release = cell.read_release(self.host, tenant, record["started"])
+            release = cell.read_release(self.host, tenant, record.started)
             action = next((item for item in release.actions if item.name == ACTION), None)
             if action is None:
                 return False
-            container = f"{cell.project(tenant, record['side'])}-{action.service}-1"
+            container = f"{cell.project(tenant, record.side)}-{action.service}-1"
             before = costs_of(self.host, tenant)
             after = self._answer(before, action, container)
         except (Failed, ValueError, KeyError, TypeError):
@@ -85,9 +85,9 @@ class CostCheck(Check):
         except (Failed, ValueError) as error:
             return before.but(problem=str(error)[:200])
 
-    def _runs(self, tenant: str, record: Mapping[str, Any]) -> bool:
+    def _runs(self, tenant: str, record: TenantRecord) -> bool:
         """Whether the app runs, and no operation has the tenant."""
-        if not record["running"] or record["retired"] or not may_run(self.host, record):
+        if not record.running or record.retired or not may_run(self.host, record):
             return False
         if self.host.read(f"{paths.tenant(tenant)}/breaker.json") is not None:
             return False
