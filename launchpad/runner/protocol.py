@@ -75,7 +75,21 @@ CHANGING_VERBS = frozenset(
 )
 VERBS = READING_VERBS | CHANGING_VERBS
 SIGNED_VERBS = frozenset(
-    {"submit", "cancel", "act", "send", "certificates", "receive", "rollout", "target", "silence", "gameday"}
+    {
+        "submit",
+        "cancel",
+        "act",
+        "send",
+        "certificates",
+        "receive",
+        "rollout",
+        "target",
+        "silence",
+        "gameday",
+        "obtain",
+        "shown",
+        "tell",
+    }
 )
 """Verbs for which a person's signature is asked, but of some operations (see `judge.intent`)."""
 TIMELESS_VERBS = frozenset({"hello", "install"})
@@ -316,10 +330,10 @@ class Envelope(Record):
     fleet: str
     host: str
     verb: str
-    id: str
-    """The operation's id; for a verb without one, any id that was not used before."""
+    nonce: str
+    """Chosen anew for each try: a host carries out one envelope once."""
     body: str
-    """The digest of what is to be done, without the inventory's revision."""
+    """The digest of the whole body: of an operation with its id, its revision and the values of its secrets."""
     revision: str
     """The inventory's, for the journal; empty where the request has none."""
     until: int

@@ -105,6 +105,9 @@ def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any])
         raise Refused(f"snapshot: rehearsal: expected take or drop, not {wanted[:20]!r}")
     if not seen.data:
         raise Refused(f"{operation['tenant']}: has no data", code="nothing-to-snapshot", kind="state")
+    if host.read(paths.generation_record(operation["tenant"], journal.identifier)) is not None:
+        message = f"{operation['tenant']}: there is a generation {journal.identifier} already"
+        raise Refused(message, code="generation-id-taken", kind="state", hint="leave out the id for a new one")
     if wanted:
         plan = plans.plan_rehearsed(seen, journal.identifier, take=wanted == "take")
     elif operation.get("copy"):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from launchpad.runner.judge.intent import FLEET, NAMESPACE, body_digest, needs_signature, signed_text
-from launchpad.runner.protocol import Envelope, record_as_json
+from launchpad.runner.judge.intent import FLEET, NAMESPACE, needs_signature, signed_text
+from launchpad.runner.protocol import Envelope, canonical, digest_of, record_as_json
 
 VALID_SECONDS = 10 * 60
 """Less than a host allows, because clocks differ."""
@@ -32,7 +32,7 @@ def signs_with(key: Path) -> Sign | None:
 
 def intent_for(host: str, verb: str, body: Mapping[str, Any], sign: Sign | None) -> dict[str, Any]:
     """What stands beside the body of a request: {"intent": …}, or nothing for what needs no signature. Made anew for
-    each try: it holds for minutes, and the host takes each id once."""
+    each try: it holds for minutes, and for one try."""
     if sign is None or not needs_signature(verb, body):
         return {}
     operation = body["operation"] if verb == "submit" else {}
@@ -40,8 +40,8 @@ def intent_for(host: str, verb: str, body: Mapping[str, Any], sign: Sign | None)
         fleet=FLEET,
         host=host,
         verb=verb,
-        id=body["id"] if verb == "submit" else secrets.token_hex(16),
-        body=body_digest(verb, body),
+        nonce=secrets.token_hex(16),
+        body=digest_of(canonical(body)),
         revision=operation.get("inventory", {}).get("revision", ""),
         until=int(time.time()) + VALID_SECONDS,
     )

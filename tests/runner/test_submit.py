@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.verbs.history import history
-from launchpad.runner.verbs.submit import submit
+from launchpad.runner.verbs.submit import IDS, submit
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.living import a_host, upgrade, version
@@ -362,3 +364,35 @@ def test_the_watch_is_waited_for_and_an_operator_is_not(host: MemoryHost) -> Non
     start = {"id": "operation-000003", "operation": {"kind": "start", "tenant": "alice"}, "follow": False}
     with pytest.raises(Refused, match=r"alice: locked by bob \(deploy\)"):
         run(host, start)
+
+
+def test_of_two_operations_with_one_id_at_the_same_instant_one_is_refused(host: MemoryHost) -> None:
+    """Each holds its own tenant's lock; the journal of the first must stay the first's."""
+    deploy(host, "operation-000001", FIRST)
+    deploy(host, "operation-000002", release("bob", slot=8, domains=("bob.example.com",)))
+    lock, entered = host.lock, iter([True])
+
+    def meanwhile(name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> AbstractContextManager[None]:
+        if name == IDS and next(entered, False):
+            other = {"kind": "snapshot", "tenant": "bob"}
+            list(submit(host, {"id": "operation-000003", "operation": other, "follow": False}, CALLER))
+        return lock(name, owner, seconds=seconds)
+
+    host.lock = meanwhile  # type: ignore[method-assign]
+    stop = {"id": "operation-000003", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False}
+    with pytest.raises(Refused, match="exists already") as refused:
+        list(submit(host, stop, CALLER))
+    assert refused.value.code == "operation-id-taken"
+    asked = Journal(host, "operation-000003").asked()
+    assert asked is not None and asked["operation"]["kind"] == "snapshot"
+
+
+def test_a_snapshot_with_a_generation_s_id_is_refused(host: MemoryHost) -> None:
+    """Its undo would remove the generation that is there."""
+    deploy(host, "operation-000001", FIRST)
+    snapshot = {"id": "operation-000002-new", "operation": {"kind": "snapshot", "tenant": "alice"}, "follow": False}
+    assert run(host, snapshot) == "done"
+    host.remove(paths.operation("operation-000002-new"))  # as of a soak, or of what was received
+    with pytest.raises(Refused, match="there is a generation") as refused:
+        run(host, snapshot)
+    assert refused.value.code == "generation-id-taken"

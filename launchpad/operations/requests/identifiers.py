@@ -9,8 +9,9 @@ from launchpad.runner.protocol import digest_of
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RANDOM_DIGITS = 5
 TIME_DIGITS = 9
-MOST_OF_WHOLE, PART_DIGITS = 20, 12
-"""A part's id begins like the whole's id, so that a list of ids shows what belongs together; at most 33 characters."""
+WHOLE_DIGITS, PART_DIGITS = 8, 16
+"""A part's id begins with a digest of the whole's id, so that a list of ids shows what belongs together, and nobody who
+reads one part's id can compute another's."""
 
 
 def new_identifier(now: float) -> str:
@@ -30,5 +31,6 @@ def part_of(identifier: str, *names: str) -> str:
     new id."""
     if not identifier:
         return ""
+    whole = digest_of(f"whole {identifier}".encode()).removeprefix("sha256:")[:WHOLE_DIGITS]
     own = digest_of("\n".join((identifier, *names)).encode()).removeprefix("sha256:")[:PART_DIGITS]
-    return f"{identifier[:MOST_OF_WHOLE]}-{own}"
+    return f"{whole}-{own}"

@@ -1,8 +1,8 @@
 """Whether the person who speaks has signed what a request would change.
 
 An SSH key opens the door and says who speaks; it decides nothing. What changes a tenant, or hands out its inside, needs
-a signature by the same person's signing key over an envelope (`protocol.Envelope`): this host, this verb, this id, the
-digest of the body, for some minutes. So a stolen SSH key reads, and does what cron does; and a signed request that
+a signature by the same person's signing key over an envelope (`protocol.Envelope`): this host, this verb, the digest of
+the body, once, for some minutes. So a stolen SSH key reads, and does what cron does; and a signed request that
 somebody copied is worth nothing for another tenant, another host, another body, or again.
 
 Root of the host itself needs no signature.
@@ -32,12 +32,23 @@ FLEET = "fleet"
 """The fleet's name in the settings of its hosts."""
 MOST_SECONDS = 15 * 60
 """The longest time for which a signature may be valid, by the host's clock."""
-UNSIGNED_KINDS = frozenset({"start", "restart", "snapshot", "backup", "verify", "drill", "prune", "provision"})
-"""What cron does without a signing key: targets and recipients come from the signed settings, the keys of repositories
-from the host itself. The settings of a provision have a signature of their own."""
+UNSIGNED: Mapping[str, frozenset[str]] = {
+    "start": frozenset({"tenant"}),
+    "restart": frozenset({"tenant"}),
+    "snapshot": frozenset({"tenant"}),
+    "backup": frozenset({"tenant", "targets"}),
+    "verify": frozenset({"tenant", "targets", "part"}),
+    "drill": frozenset({"tenant", "targets", "snapshot"}),
+    "prune": frozenset(),
+    "provision": frozenset({"settings", "signature"}),
+}
+"""What cron does without a signing key, by kind, with the options that it may have: targets and recipients come from
+the signed settings, the keys of repositories from the host itself. Any other option must be signed, also one of the
+future. The settings of a provision have a signature of their own."""
 KEPT_SECONDS = 24 * 3600
 """Used ids are kept so long after their time, in case the host's clock goes back."""
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{7,63}")
+_NONCE = re.compile(r"[0-9a-f]{32}")
+FAR = 1 << 53
 WAIT_SECONDS = 10
 
 
@@ -47,15 +58,9 @@ def needs_signature(verb: str, body: Mapping[str, Any]) -> bool:
         return verb in SIGNED_VERBS
     operation = body.get("operation")
     kind = operation.get("kind") if isinstance(operation, dict) else None
-    return not (isinstance(kind, str) and kind in UNSIGNED_KINDS)
-
-
-def body_digest(verb: str, body: Mapping[str, Any]) -> str:
-    """The digest of what is to be done: of an operation alone without what the inventory's revision was."""
-    if verb != "submit":
-        return digest_of(canonical(body))
-    operation = body["operation"]
-    return digest_of(canonical({name: item for name, item in operation.items() if name != "inventory"}))
+    if not isinstance(operation, dict) or not isinstance(kind, str) or kind not in UNSIGNED:
+        return True
+    return not operation.keys() - {"kind"} <= UNSIGNED[kind]
 
 
 def signed_text(envelope: Envelope) -> bytes:
@@ -63,7 +68,8 @@ def signed_text(envelope: Envelope) -> bytes:
 
 
 def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
-    """Refused unless the request needs no signature, or has the caller's. An id is used up by this."""
+    """Refused unless the request needs no signature, or has the caller's, which is used up by this: also one for an
+    operation that is refused then, or has nothing to do, so that a copy does nothing later."""
     if caller.root or not needs_signature(request.verb, request.body) or _is_own(host, request, caller):
         return
     intent = request.intent
@@ -79,6 +85,7 @@ def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
     try:
         _judge_envelope(host, request, envelope)
         text = signed_text(envelope)
+        intent.signature.encode("ascii")
     except UnicodeEncodeError as error:
         raise Refused("the signed request has half characters, which are no text", code="no-text") from error
     signers = (host.read(f"{paths.ETC}/allowed_signers") or b"").decode()
@@ -90,8 +97,7 @@ def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
             kind="state",
             hint=Next("operator", "list") + "; a new signing key counts after " + Next("provision", HERE),
         )
-    if request.verb != "submit":  # whose id is in the journal
-        _use_up(host, envelope, caller)
+    _use_up(host, envelope, caller)
 
 
 def _judge_envelope(host: ProvisionHost, request: Request, envelope: Envelope) -> None:
@@ -102,17 +108,16 @@ def _judge_envelope(host: ProvisionHost, request: Request, envelope: Envelope) -
         "fleet": (envelope.fleet, own.fleet if own else ""),
         "host": (envelope.host, own.host if own else ""),
         "verb": (envelope.verb, request.verb),
-        "body": (envelope.body, body_digest(request.verb, request.body) if _is_whole(request) else ""),
-        "id": (envelope.id, request.body.get("id") if request.verb == "submit" else envelope.id),
+        "body": (envelope.body, digest_of(canonical(request.body))),
     }
     for name, (signed, true) in wanted.items():
         if signed != true:
             raise Refused(
                 f"the signature is for another {name} than this request's", code="signed-for-another", kind="state"
             )
-    if _ID.fullmatch(envelope.id) is None:
-        raise Refused("the signed id is not 8 to 64 of a-z, 0-9 and hyphens", code="signed-id-malformed")
-    left = envelope.until - host.now()
+    if _NONCE.fullmatch(envelope.nonce) is None:
+        raise Refused("the signature's nonce is not 32 of 0-9 and a-f", code="nonce-malformed")
+    left = min(envelope.until, FAR) - host.now()
     if not 0 < left <= MOST_SECONDS:
         when = f"ended {-left:.0f} s ago" if left <= 0 else f"would hold for {left:.0f} s"
         raise Refused(
@@ -124,21 +129,20 @@ def _judge_envelope(host: ProvisionHost, request: Request, envelope: Envelope) -
 
 
 def _is_own(host: ProvisionHost, request: Request, caller: Caller) -> bool:
-    """Whether it cancels the caller's own operation."""
+    """Whether it cancels an operation of the caller's that needed no signature; not a provision, which may be the one
+    that replaces a stolen key."""
     identifier = request.body.get("id")
     if request.verb != "cancel" or not isinstance(identifier, str):
         return False
     asked = Journal(host, identifier).asked()
-    return asked is None or asked["who"] == caller.operator
-
-
-def _is_whole(request: Request) -> bool:
-    return request.verb != "submit" or isinstance(request.body.get("operation"), dict)
+    if asked is None or asked["who"] != caller.operator:
+        return False
+    return asked["operation"]["kind"] != "provision" and not needs_signature("submit", asked)
 
 
 def _use_up(host: ProvisionHost, envelope: Envelope, caller: Caller) -> None:
-    """Refused when the id was used before."""
-    path = f"{paths.INTENTS}/{envelope.id}"
+    """Refused when the envelope was used before."""
+    path = f"{paths.INTENTS}/{envelope.nonce}"
     owner = {"who": caller.operator, "kind": envelope.verb, "operation": "", "since": host.now()}
     try:
         with host.lock("intents", owner, seconds=WAIT_SECONDS):

@@ -80,12 +80,32 @@ ROOM, ROOM_SECONDS = "room", 120
 """A lock for the judgement of memory and CPUs, held until the operation is on disk and counts, so that two operations
 at the same instant never take the same resources. Taken after the tenant's lock."""
 
+IDS, IDS_SECONDS = "ids", 20
+"""A lock for the look whether an id is free: another subject's operation may want the same id at the same instant."""
+
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """Start the operation (or attach to it), and send its events until it ends."""
     given = only(body, id=str, operation=dict, secrets=dict, follow=bool, words=dict, on_behalf_of=str)
     journal = Journal(host, given["id"] or "")
     operation = parsed(given["operation"])
+    if not is_known(journal, operation):
+        caller = caller.but(on_behalf_of=label(given["on_behalf_of"]), words=words(given["words"]))
+        unchanged = accept(host, journal, operation, given["secrets"] or {}, caller)
+        if unchanged is not None:
+            yield {"type": "reply", "body": unchanged}
+            return
+        host.begin(journal.identifier)  # a unit that runs already is not started again
+    if given["follow"] is not False:
+        from launchpad.runner.verbs.follow import follow
+
+        yield from follow(host, {"id": journal.identifier}, caller)
+    else:
+        yield {"type": "reply", "body": {"id": journal.identifier, "outcome": "running"}}
+
+
+def is_known(journal: Journal, operation: Mapping[str, Any]) -> bool:
+    """Whether the id belongs to this operation already; Refused when it belongs to another one."""
     asked = journal.asked()
     if asked is not None and asked["digest"] != intent_digest(operation):
         differs = ", ".join(differences(asked["operation"], operation)) or "its file is damaged"
@@ -97,19 +117,7 @@ def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
             + Next("attach", journal.identifier)
             + "; for another operation use another id",
         )
-    if asked is None:
-        caller = caller.but(on_behalf_of=label(given["on_behalf_of"]), words=words(given["words"]))
-        unchanged = accept(host, journal, operation, given["secrets"] or {}, caller)
-        if unchanged is not None:
-            yield {"type": "reply", "body": unchanged}
-            return
-        host.begin(journal.identifier)
-    if given["follow"] is not False:
-        from launchpad.runner.verbs.follow import follow
-
-        yield from follow(host, {"id": journal.identifier}, caller)
-    else:
-        yield {"type": "reply", "body": {"id": journal.identifier, "outcome": "running"}}
+    return asked is not None
 
 
 def parsed(operation: Any) -> Mapping[str, Any]:
@@ -149,7 +157,10 @@ def accept(
                         "message": "nothing to do",
                         "lines": [],
                     } | final
-                journal.create(operation, caller, plan)
+                with host.lock(IDS, owner, seconds=IDS_SECONDS):
+                    if is_known(journal, operation):
+                        return None
+                    journal.create(operation, caller, plan)
                 if operation["kind"] in FOR_ANOTHER_HOST:
                     from launchpad.runner.guests.plan import keep_secrets
 

@@ -16,8 +16,10 @@ from benchkit.sshd import make_key
 from launchpad.runner import paths
 from launchpad.runner.__main__ import answers
 from launchpad.runner.caller import Caller
-from launchpad.runner.judge.intent import KEPT_SECONDS, MOST_SECONDS, UNSIGNED_KINDS, judge_intent, signed_text
+from launchpad.runner.journal import Journal
+from launchpad.runner.judge.intent import KEPT_SECONDS, MOST_SECONDS, UNSIGNED, judge_intent, signed_text
 from launchpad.runner.protocol import (
+    CHANGING_VERBS,
     READING_VERBS,
     SIGNED_VERBS,
     Envelope,
@@ -111,17 +113,24 @@ def test_each_verb_that_changes_a_tenant_or_shows_its_inside_must_be_signed(aske
     asked.judge(verb, SEND, **asked.signed(verb, SEND))
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - UNSIGNED_KINDS))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - UNSIGNED.keys()))
 def test_each_operation_must_be_signed_but_those_of_cron(asked: Asked, kind: str) -> None:
     given = STOP | {"operation": {"kind": kind, "tenant": "alice"}}
     assert f"{kind} needs alice's signing key" in asked.refusal("submit", given)
     asked.judge("submit", given, **asked.signed("submit", given))
 
 
-@pytest.mark.parametrize("kind", sorted(UNSIGNED_KINDS))
-def test_what_cron_does_needs_no_signature(asked: Asked, kind: str) -> None:
-    assert kind in KINDS
-    asked.judge("submit", STOP | {"operation": {"kind": kind, "tenant": "alice"}}, caller="carol")
+@pytest.mark.parametrize("kind", sorted(UNSIGNED))
+def test_what_cron_does_needs_no_signature_and_any_other_option_does(asked: Asked, kind: str) -> None:
+    given = {"kind": kind} | dict.fromkeys(UNSIGNED[kind], "x")
+    assert KINDS[kind] >= given.keys()
+    asked.judge("submit", STOP | {"operation": given}, caller="carol")
+    for option in {"future", *KINDS[kind]} - given.keys():
+        assert "is not signed" in asked.refusal("submit", STOP | {"operation": given | {option: "x"}}, caller="carol")
+
+
+def test_only_what_security_md_names_is_changed_without_a_signature() -> None:
+    assert {"install", "previous", "confirm", "expect"} == CHANGING_VERBS - SIGNED_VERBS
 
 
 def test_what_only_reads_needs_none(asked: Asked) -> None:
@@ -164,7 +173,6 @@ def test_a_signer_who_was_removed_is_none(asked: Asked) -> None:
         ({"host": "web-2"}, "another host"),
         ({"fleet": "others"}, "another fleet"),
         ({"verb": "act"}, "another verb"),
-        ({"id": "operation-000009"}, "another id"),
         ({"body": "sha256:" + "0" * 64}, "another body"),
         ({"format": 2}, "another format"),
     ],
@@ -186,10 +194,18 @@ def test_a_signature_holds_for_its_body_alone(asked: Asked, other: dict[str, Any
     assert "another body" in asked.refusal("submit", STOP | {"operation": other}, **made)
 
 
-def test_a_commit_meanwhile_makes_no_other_body(asked: Asked) -> None:
-    """So that a retry after somebody's commit attaches to what it asked for."""
-    later = DEPLOY["operation"] | {"inventory": {"revision": "b", "ancestors": ["b", "a"]}}  # type: ignore[operator]
-    asked.judge("submit", DEPLOY | {"operation": later}, **asked.signed("submit", DEPLOY))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "operation-000009"},
+        {"operation": DEPLOY["operation"] | {"inventory": {"revision": "b", "ancestors": []}}},  # type: ignore[operator]
+        {"secrets": {"TOKEN": {"version": 2, "value": "x"}}},
+        {"on_behalf_of": "somebody"},
+    ],
+)
+def test_a_signature_holds_for_the_whole_body(asked: Asked, change: dict[str, Any]) -> None:
+    """A retry signs anew: the host knows the operation by its id and compares the intent."""
+    assert "another body" in asked.refusal("submit", DEPLOY | change, **asked.signed("submit", DEPLOY))
 
 
 @pytest.mark.parametrize(("until", "why"), [(-60, "ended 6"), (0, "ended"), (MOST_SECONDS + 1, "would hold")])
@@ -220,14 +236,27 @@ def test_who_is_no_admin_signs_no_settings_and_no_runner(asked: Asked) -> None:
         assert asked.host.system.verified(b"text", **named) is right
 
 
-def test_a_request_without_an_operation_is_carried_out_once(asked: Asked) -> None:
-    made = asked.signed("send", SEND)
-    asked.judge("send", SEND, **made)
-    assert "was carried out before" in asked.refusal("send", SEND, **made)
-    asked.judge("send", SEND, **asked.signed("send", SEND))
+@pytest.mark.parametrize(("verb", "given"), [("send", SEND), ("submit", STOP)])
+def test_a_signed_request_is_carried_out_once(asked: Asked, verb: str, given: dict[str, Any]) -> None:
+    """Also a submit that is refused then, or that has nothing to do: it leaves no journal."""
+    made = asked.signed(verb, given)
+    asked.judge(verb, given, **made)
+    assert "was carried out before" in asked.refusal(verb, given, **made)
+    asked.judge(verb, given, **asked.signed(verb, given))
 
 
-def test_used_ids_are_forgotten_long_after_their_time(asked: Asked) -> None:
+def test_an_operation_of_ones_own_is_cancelled_without_a_signature_but_no_provision(asked: Asked) -> None:
+    operations = {"own": ("alice", "start"), "theirs": ("bob", "start"), "signed": ("alice", "stop")}
+    for name, (who, kind) in operations.items():
+        journal = Journal(asked.host, f"operation-{name}")
+        journal.create({"kind": kind, "tenant": "alice"}, Caller(who), ())
+    Journal(asked.host, "operation-evicts").create({"kind": "provision", "settings": {}}, Caller("alice"), ())
+    asked.judge("cancel", {"id": "operation-own"})
+    for name in ("theirs", "signed", "evicts", "nothing"):
+        assert "cancel needs" in asked.refusal("cancel", {"id": f"operation-{name}"})
+
+
+def test_used_signatures_are_forgotten_long_after_their_time(asked: Asked) -> None:
     for _ in range(3):
         asked.judge("send", SEND, **asked.signed("send", SEND))
     assert len(asked.host.names(paths.INTENTS)) == 3
@@ -241,10 +270,14 @@ def test_half_characters_are_refused_and_no_bug(asked: Asked) -> None:
     assert "half characters" in asked.refusal("send", SEND | {"tenant": "\ud800"}, **made)
     made["intent"]["envelope"]["revision"] = "\ud800"
     assert "half characters" in asked.refusal("send", SEND, **made)
+    made = asked.signed("send", SEND)
+    made["intent"]["signature"] = "\ud800"
+    assert "half characters" in asked.refusal("send", SEND, **made)
+    assert "would hold" in asked.refusal("send", SEND, **asked.signed("send", SEND, until=10**400))
 
 
-def test_an_id_that_is_a_path_is_refused(asked: Asked) -> None:
-    assert "signed id" in asked.refusal("send", SEND, **asked.signed("send", SEND, id="../../../etc/passwd"))
+def test_a_nonce_that_is_a_path_is_refused(asked: Asked) -> None:
+    assert "nonce" in asked.refusal("send", SEND, **asked.signed("send", SEND, nonce="../../../etc/passwd"))
 
 
 def test_the_request_itself_is_judged_before_its_verb_is_asked(asked: Asked) -> None:
@@ -265,10 +298,10 @@ def test_the_client_signs_what_a_host_wants_signed_and_nothing_else() -> None:
     assert told == []
     made = SignedIntent(**intent_for("web-1", "submit", DEPLOY, noted)["intent"])
     envelope = Envelope(**made.envelope)  # type: ignore[arg-type]
-    assert (envelope.host, envelope.verb, envelope.id, envelope.revision) == ("web-1", "submit", DEPLOY["id"], "a")
+    assert (envelope.host, envelope.verb, envelope.revision) == ("web-1", "submit", "a")
     assert told == [signed_text(envelope)]
 
 
 def test_two_tries_are_two_signatures() -> None:
     first, second = (intent_for("web-1", "send", SEND, lambda _: "s")["intent"]["envelope"] for _ in range(2))
-    assert first["id"] != second["id"] and first["body"] == second["body"]
+    assert first["nonce"] != second["nonce"] and first["body"] == second["body"]
