@@ -180,7 +180,7 @@ def _judge_options(session: Session, where: Path | SshLogin, *, stop_with: str, 
     if not isinstance(where, Path) and not (stop_with or stopped or session.interactive):
         raise StateError(
             "cannot ask whether the old installation is stopped: no terminal",
-            code="cannot-ask-whether-old-installation",
+            code="cannot-ask-if-stopped",
             hint="add --stop-with, or --stopped",
         )
     if isinstance(where, Path) and (stop_with or stopped):

@@ -19,8 +19,9 @@ HERE = "@HOST"
 the operator's side puts the name in."""
 
 _VERB = re.compile(r"[a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?")
-_ARGUMENT = re.compile(r"[\w.:/@=+,|~<>-]{1,300}", re.ASCII)
+_ARGUMENT = re.compile(r"[\w.:/@=+,~-]{1,300}", re.ASCII)
 """What a command of a hint may have, so that a hint from a host that lies is no shell code."""
+_PLAIN = re.compile(r"[^\s'\"\\$`;&()*?!#]+")
 
 
 class Hint(str):
@@ -107,4 +108,10 @@ def _is_command(part: list[object]) -> bool:
 
 def _typed(command: tuple[str, ...]) -> str:
     """What a person types; HERE is still to be filled in by that person."""
-    return " ".join(("launchpad", *("HOST" if part == HERE else part for part in command)))
+    verb, *arguments = command
+    return " ".join(("launchpad", verb, *("HOST" if part == HERE else _quoted(part) for part in arguments)))
+
+
+def _quoted(argument: str) -> str:
+    """The argument as a shell takes it for one word; a placeholder such as `web-1|web-2` stays."""
+    return argument if _PLAIN.fullmatch(argument) else "'" + argument.replace("'", "'\\''") + "'"

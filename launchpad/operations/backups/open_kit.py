@@ -73,7 +73,7 @@ def saved_workspace(contents: Contents, *, how: WorkOptions = HERE) -> FoundWork
     if not said:
         raise StateError(
             "the kit names no target over the network, so the workspace cannot be restored",
-            code="kit-names-no-target-over",
+            code="kit-without-network-target",
             hint="clone the workspace from Git: the kit's keys are in place and open its secrets",
         )
     ours = (error.hint for error in said if error.hint and not isinstance(error, ServiceError))

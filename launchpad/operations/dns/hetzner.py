@@ -61,9 +61,7 @@ class Hetzner:
             hint = "add the zone to the token's project, or set a token of the zone's project: " + Next(
                 "dns credential", CREDENTIAL
             )
-            raise StateError(
-                f"dns: no zone of the token's project contains {name}", code="dns-no-zone-token-project", hint=hint
-            )
+            raise StateError(f"dns: no zone of the token's project contains {name}", code="dns-zone-missing", hint=hint)
         found = {str(item.type): item for item in zone.get_rrset_all(name=_below(name, zone), type=list(SAYS_WHERE))}
         others = sorted(set(found) - {kind})
         if others:

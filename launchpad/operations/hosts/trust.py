@@ -44,7 +44,7 @@ def offered_key(workspace: Workspace, name: str) -> Offer:
         known = error.key.fingerprint in endpoint.fingerprints
         return Offer(endpoint.host, endpoint.address, endpoint.port, error.key, known)
     raise StateError(
-        f"{name}: the host's key was accepted although no key is stored", code="host-key-accepted-although"
+        f"{name}: the host's key was accepted although no key is stored", code="host-key-not-stored"
     )  # an endpoint without pinned keys accepts no key
 
 

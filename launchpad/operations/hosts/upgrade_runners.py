@@ -151,7 +151,7 @@ def _upgrade(workspace: Workspace, host: Host, patience: float, on_event: OnEven
             message = f"{name}: the host keeps runner {has.version}: it accepts no signature of this operator"
             raise StateError(
                 message,
-                code="host-keeps-runner-accepts",
+                code="signature-not-accepted",
                 hint=Next("doctor") + "; the signing key must be under signing_keys:",
             )
         if is_ours(had) and not changed:
@@ -182,7 +182,7 @@ def _judge(workspace: Workspace, name: str, before: Baseline, *, since: float, p
     if wrong := await_health(workspace, name, before, since=since, seconds=patience):
         raise StateError(
             f"{name} is less healthy with the new runner than before: {'; '.join(wrong)}",
-            code="less-healthy-new-runner",
+            code="less-healthy-after-runner",
             hint=Next("diagnose", name),
         )
 

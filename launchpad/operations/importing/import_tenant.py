@@ -212,7 +212,7 @@ class _Reading:
         if made.changed_meanwhile and self.count > 1:
             raise ArchiveRefused(
                 f"{self.source}: files still change, so the old installation is not stopped",
-                code="files-still-change-old-installation",
+                code="old-installation-still-runs",
                 hint="stop the old installation, then type the same command again",
             )
         return path, str(self.source), (made.home,)

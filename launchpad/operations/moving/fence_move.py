@@ -119,7 +119,7 @@ def _judge_version(workspace: Workspace, placed: Tenant) -> None:
     raise StateError(
         f"{placed.name}: the newest backup has version {newest.version}, but the inventory has version "
         f"{placed.version}",
-        code="newest-backup-version-inventory-version",
+        code="newest-backup-of-other-version",
         hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same command "
         f"again, then upgrade {placed.name}",
     )
@@ -135,6 +135,6 @@ def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:
         return
     raise StateError(
         f"{what.source} answers, so it is not permanently off",
-        code="answers-not-permanently-off",
+        code="host-still-answers",
         hint=f"to move {what.tenant} with its present data: " + Next("move", what.tenant, "--to", what.destination),
     )

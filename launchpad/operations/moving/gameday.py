@@ -76,9 +76,7 @@ def gameday(
     killed, follows what already runs."""
     if confirm != what.digest:
         message = f"{what.host}: gameday was not confirmed: the plan's digest is now {what.digest}"
-        raise StateError(
-            message, code="gameday-not-confirmed-plan-digest", hint=Next("gameday", what.host, "--dry-run")
-        )
+        raise StateError(message, code="gameday-plan-changed", hint=Next("gameday", what.host, "--dry-run"))
     playing = _GameDay(
         workspace=workspace,
         fleet=workspace.fleet.load(),

@@ -277,7 +277,7 @@ class _Moving:
         else:
             raise StateError(
                 f"{self.destination.name} answers, so it is not permanently off",
-                code="answers-not-permanently-off",
+                code="host-still-answers",
                 hint=Next("move", self.name, "--to", self.destination.name, "--back"),
             )
         self._judge_version(here)  # the data belongs to that version
