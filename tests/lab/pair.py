@@ -22,14 +22,18 @@ from tests.lab.world import Answer, World, label
 MOVE_SECONDS = 300
 
 
+def call(host: Host, name: str) -> None:
+    """Give a host another name: its snapshot is of a host that is called web-1 already."""
+    host.exec(["sed", "-i", f's/"host":"web-1"/"host":"{name}"/', "/etc/launchpad/settings.json"])
+
+
 @contextmanager
 def second_host(lab: Lab, snapshot: tuple[str, Path], world: World, role: str) -> Iterator[Host]:
     """Another host of the same snapshot, which the inventory calls web-2; `provision` makes it so."""
     name = f"{world.host.name}-{role}"
     host = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
     host.settle()
-    # The snapshot is of a host that is called web-1 already.
-    host.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
+    call(host, "web-2")
     hosts = world.root / "inventory/hosts.yaml"
     known = yaml.safe_load(hosts.read_text())
     second = {"address": host.address, "fingerprints": [host.fingerprint]}

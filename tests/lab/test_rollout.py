@@ -27,6 +27,7 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.lab.disasters import until
+from tests.lab.pair import call
 from tests.lab.world import World, a_world, label, write
 
 OLD, NEW = "1.0.0", "2.0.0"
@@ -137,8 +138,9 @@ def hosts(lab: Lab, snapshot: tuple[str, Path]) -> Iterator[list[Host]]:
             made = lab.up_all(names, source=source, keep_keys=True, fresh=True)
         except LabError:
             made = lab.up_all(names, source=source, keep_keys=True)
-        for host in made:
+        for number, host in enumerate(made, start=1):
             host.settle(timeout=180)
+            call(host, f"web-{number}")
         yield made
     finally:
         for name in () if os.environ.get("LAUNCHPAD_KEEP") else names:
