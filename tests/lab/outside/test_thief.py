@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -285,8 +286,9 @@ WINS = (
     "values of one's own for the vault", "take a tenant's data away", "take a tenant's certificates away",
     "a one-time link into an app", "thin out backups in a folder of the host", "silence a host", "stop a tenant",
     "roll a tenant back", "fill a host's storage with data of one's own", "restore data over a tenant's own",
-    "drop a tenant's generations", "make a tenant leave for an address of one's own", "purge a tenant",
+    "drop a tenant's generations",
 )  # fmt: skip
+LAST = ("make a tenant leave for an address of one's own", "purge a tenant")
 """What is well-formed: with the signature the host does it. Of the others it judges more than the signature then."""
 ACTION = {"name": "own", "service": "web", "argv": ["sh", "-c", "env"], "timeout_seconds": 60}
 NOTHING = {"revision": "0" * 40, "ancestors": ["0" * 40]}
@@ -358,9 +360,14 @@ def test_what_changes_a_tenant_is_carried_out_for_its_signature_alone(heist: Hei
         said = everything[name]()
         holds(f"signed: {name}", not is_refusal(said), said)
     heist.follows = False
-    for name in everything.keys() - set(WINS):
+    for name in [name for name in everything if name not in WINS and name not in LAST]:
         said = everything[name]()
         holds(f"signed: {name}", not str(said.get("message")).startswith((NOT_SIGNED, NOT_BY_HER)), said)
+    for name in LAST:
+        end = time.monotonic() + 120
+        while (said := everything[name]()).get("error") == "locked" and time.monotonic() < end:
+            time.sleep(0.5)  # an operation of before goes on
+        holds(f"signed: {name}", not is_refusal(said), said)
     heist.thief.signs = None
 
 
