@@ -70,5 +70,9 @@ def read_tenant(host: RecordReading, tenant: str) -> TenantRecord | None:
 
 @lru_cache(maxsize=256)
 def _parsed(data: bytes) -> TenantRecord:
-    """Kept by the file's content, because the watch reads every tenant's record again at each look."""
-    return record_from_json(TenantRecord, json.loads(data), "record")
+    """Kept by the file's content, because the watch reads every tenant's record again at each look. A key that a newer
+    runner wrote is passed over: after an older runner came back, its tenants must start at boot all the same."""
+    plain = json.loads(data)
+    if isinstance(plain, dict):
+        plain = {name: item for name, item in plain.items() if name in TenantRecord.FIELDS}
+    return record_from_json(TenantRecord, plain, "record")
